@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"github.com/trestle-mcp/trestle/internal/era"
 )
 
 // Code says what kind of failure an [Error] is. Clients see it as data.type;
@@ -35,9 +37,6 @@ const (
 	// Internal: a fault of the server. Its text never reaches the caller.
 	Internal Code = "internal"
 )
-
-// modernVersion is the first protocol version without handshake and sessions.
-const modernVersion = "2026-07-28"
 
 // codeResourceNotFound is what resources/read answered up to 2025-11-25.
 const codeResourceNotFound = -32002
@@ -91,7 +90,7 @@ func Codes() []Code {
 // version. An unknown Code counts as [Internal]. Nothing is owed for
 // [Canceled]; its value serves where an answer has to be written all the same.
 func (c Code) JSONRPC(method, version string) int64 {
-	if c == NotFound && method == "resources/read" && version < modernVersion {
+	if c == NotFound && method == "resources/read" && !era.IsModern(version) {
 		return codeResourceNotFound
 	}
 	return c.row().rpc
@@ -99,10 +98,10 @@ func (c Code) JSONRPC(method, version string) int64 {
 
 // HTTPStatus returns the status of an HTTP answer at protocol version.
 func (c Code) HTTPStatus(version string) int {
-	if version < modernVersion {
-		return c.row().legacy
+	if era.IsModern(version) {
+		return c.row().modern
 	}
-	return c.row().modern
+	return c.row().legacy
 }
 
 // IsToolResult reports whether tools/call answers with an isError result, so

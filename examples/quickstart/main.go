@@ -1,0 +1,140 @@
+// Quickstart serves a folder to MCP clients: they can search its files, read
+// them, and have one explained.
+//
+//	go run ./examples/quickstart [-addr host:port | -stdio] [folder]
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"strings"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/server"
+)
+
+// The tags describe arguments to the model, and are enforced before a handler runs.
+type (
+	SearchIn struct {
+		Query string `json:"query" jsonschema:"text to look for, in any case" validate:"min=1,max=200"`
+	}
+	SearchOut struct {
+		Matches []Match `json:"matches" jsonschema:"the first 50"`
+	}
+	Match struct {
+		Path  string `json:"path"`
+		Line  int    `json:"line" jsonschema:"counted from 1"`
+		Lines string `json:"lines" jsonschema:"the line, and two before and after it"`
+	}
+	File struct {
+		Path string `json:"path" jsonschema:"relative to the folder" validate:"min=1"`
+	}
+	Range struct {
+		File
+		Start int `json:"start,omitempty" jsonschema:"first line; default: 1" validate:"gte=0"`
+		End   int `json:"end,omitempty" jsonschema:"last line; default: the last" validate:"omitempty,gtefield=Start"`
+	}
+)
+
+type folder struct{ root *os.Root } // nothing outside can be reached through it
+
+func (f folder) search(ctx context.Context, in SearchIn) (SearchOut, error) {
+	var out SearchOut
+	err := fs.WalkDir(f.root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil || len(out.Matches) == 50 {
+			return cmp.Or(ctx.Err(), fs.SkipAll)
+		}
+		if err == nil && d.IsDir() && strings.HasPrefix(path, ".") && path != "." {
+			return fs.SkipDir // .git and the like
+		}
+		text, err := f.read(ctx, File{path})
+		if err != nil {
+			return nil // not a text file
+		}
+		lines := strings.Split(text, "\n")
+		for i, line := range lines {
+			if len(out.Matches) < 50 && strings.Contains(strings.ToLower(line), strings.ToLower(in.Query)) {
+				around := lines[max(0, i-2):min(len(lines), i+3)]
+				out.Matches = append(out.Matches, Match{path, i + 1, strings.Join(around, "\n")})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (f folder) readRange(ctx context.Context, in Range) (string, error) {
+	text, err := f.read(ctx, in.File)
+	lines := strings.SplitAfter(text, "\n")
+	end := min(len(lines), cmp.Or(in.End, len(lines)))
+	return strings.Join(lines[min(end, max(0, in.Start-1)):end], ""), err
+}
+
+func (f folder) read(_ context.Context, in File) (string, error) {
+	info, err := f.root.Stat(in.Path)
+	if err != nil { // the message is for the caller, the cause for the log
+		return "", mcperrors.Wrap(mcperrors.NotFound, "no such file in the folder", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > 1<<20 {
+		return "", mcperrors.Errorf(mcperrors.Validation, "path: not a file of at most 1 MiB")
+	}
+	text, err := f.root.ReadFile(in.Path)
+	if bytes.IndexByte(text, 0) >= 0 {
+		return "", mcperrors.Errorf(mcperrors.Validation, "path: not a text file")
+	}
+	return string(text), err
+}
+
+func newServer(addr string, f folder) (*server.Server, error) {
+	srv, err := server.New("quickstart", "1.0.0", &server.Options{Addr: addr})
+	if err != nil {
+		return nil, err
+	}
+	// Mistakes in these are returned by Run, all together.
+	_ = server.AddTool(srv, server.Tool{Name: "search", Description: "Find text in the folder's files.", ReadOnly: true}, f.search)
+	_ = server.AddTool(srv, server.Tool{Name: "read_file", Description: "Read a file or some of its lines.", ReadOnly: true}, f.readRange)
+	_ = server.AddResourceTemplate(srv, server.ResourceTemplate{URITemplate: "file:///{+path}", Name: "file"}, f.read)
+	_ = server.AddPrompt(srv, server.Prompt{Name: "explain_file", Description: "Explain a file."},
+		func(ctx context.Context, in File) (string, error) {
+			text, err := f.read(ctx, in)
+			return "Explain what this file is for and how it works: " + in.Path + "\n\n" + text, err
+		})
+	return srv, nil
+}
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
+	stdio := flag.Bool("stdio", false, "speak stdio instead of HTTP")
+	flag.Parse()
+	if *stdio {
+		*addr = ""
+	}
+	root, err := os.OpenRoot(cmp.Or(flag.Arg(0), "."))
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv, err := newServer(*addr, folder{root})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		<-srv.Ready()
+		if url := "http://" + srv.Addr() + "/mcp"; *addr != "" { // else stdout belongs to the client
+			fmt.Printf("ready: %s\ntry: "+curl+"\n", url, url)
+		}
+	}()
+	if err := srv.Run(context.Background()); err != nil { // until Ctrl-C; running calls end first
+		log.Fatal(err)
+	}
+}
+
+const curl = `curl -s %s -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' ` +
+	`-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: search' ` +
+	`-d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"hello"},` +
+	`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'`

@@ -1,0 +1,45 @@
+package middleware_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/trestle-mcp/trestle/middleware"
+)
+
+func discarding(level zapcore.Level) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), level))
+}
+
+func stack(logger *zap.Logger, limit time.Duration) mcp.Middleware {
+	return middleware.Chain(
+		middleware.Recover(), middleware.RequestID(), middleware.Log(logger, middleware.LogOptions{}),
+		middleware.Errors(), middleware.Concurrency(100), middleware.Timeout(limit),
+	)
+}
+
+// What the default stack adds to a call. A timeout costs a goroutine and a
+// timer; the same stack without one shows the rest.
+func BenchmarkStack(b *testing.B) {
+	ok, fails := answering(text("x"), nil), answering(nil, errors.New("dial tcp 10.0.0.1:5432: connection refused"))
+	for name, h := range map[string]mcp.MethodHandler{
+		"without a timeout":        stack(discarding(zap.InfoLevel), 0)(ok),
+		"with a timeout":           stack(discarding(zap.InfoLevel), time.Minute)(ok),
+		"log disabled, no timeout": stack(discarding(zap.WarnLevel), 0)(ok),
+		"failing, no timeout":      stack(discarding(zap.InfoLevel), 0)(fails),
+	} {
+		b.Run(name, func(b *testing.B) {
+			ctx, req := b.Context(), callRequest("add", modern)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = h(ctx, "tools/call", req)
+			}
+		})
+	}
+}

@@ -1,0 +1,134 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/internal/redact"
+)
+
+// LogOptions configures [Log]. The zero value is ready to use.
+type LogOptions struct {
+	// Principal names the caller; "" is left out. At most 256 bytes are logged.
+	Principal func(ctx context.Context) string
+}
+
+// Log writes one record "mcp call" for each call and notification, also when
+// it panics, and gives the call its own logger, see [LoggerFrom]. A nil logger
+// logs nothing. The fields, left out where empty:
+//
+//	method      the JSON-RPC method
+//	tool        or prompt: the name, at most 128 bytes
+//	resource    the URI without user, query and fragment, redacted, at most 128 bytes
+//	principal   see LogOptions
+//	request_id  see RequestID
+//	session     the first 8 characters of the session id: enough to follow one, too few to join it
+//	protocol    the protocol version
+//	duration
+//	outcome     ok, refused, canceled, failed, or tool_error for an isError result without a code
+//	code        the code of a failure
+//	cause       its cause, redacted, at most 4 KiB; never that of a validation error
+//	stack       of a panic
+//
+// Arguments, results and public messages of errors, which may repeat arguments,
+// are in no field. A failed call is an error when its code is internal, else a
+// warning; unauthenticated and authorization are warnings; all else is info,
+// and debug where a ping, a list or a notification succeeded.
+func Log(logger *zap.Logger, opts LogOptions) mcp.Middleware {
+	if logger == nil {
+		logger = nop
+	}
+	l := &callLog{logger: logger, principal: opts.Principal}
+	return func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			return l.handle(ctx, next, method, req)
+		}
+	}
+}
+
+type callLog struct {
+	logger    *zap.Logger
+	principal func(context.Context) string
+}
+
+func (l *callLog) handle(ctx context.Context, next mcp.MethodHandler, method string, req mcp.Request) (mcp.Result, error) {
+	target := targetOf(req)
+	rec := &record{Context: ctx, base: l.logger, method: method}
+	if target.key == "tool" {
+		rec.tool = target.name()
+	}
+	start := time.Now()
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// Errors is not below, or panicked itself. The panic goes on, for
+		// Recover to answer; v is nil when the goroutine is ending.
+		if v := recover(); v != nil {
+			p := asPanic(v)
+			l.write(rec, req, target, start, nil, panicked(p))
+			panic(p)
+		}
+	}()
+	res, err := next(rec, method, req)
+	returned = true
+	l.write(rec, req, target, start, res, err)
+	return res, err
+}
+
+func (l *callLog) write(rec *record, req mcp.Request, target target, start time.Time, res mcp.Result, err error) {
+	v := judge(rec, res, err)
+	entry := l.logger.Check(v.level, "mcp call")
+	if entry == nil {
+		return
+	}
+	fields := make([]zap.Field, 0, 12)
+	add := func(key, value string) {
+		if value != "" {
+			fields = append(fields, zap.String(key, value))
+		}
+	}
+	add("method", rec.method)
+	add(target.key, target.name())
+	if l.principal != nil {
+		add("principal", clip(l.principal(rec.Context), maxPrincipal))
+	}
+	add("request_id", RequestIDFrom(rec.Context))
+	add("session", sessionOf(req))
+	add("protocol", era.Version(req))
+	fields = append(fields, zap.Duration("duration", time.Since(start)))
+	add("outcome", v.outcome)
+	add("code", string(v.code))
+	if v.cause != nil {
+		add("cause", causeText(v.cause))
+		if p, ok := errors.AsType[*PanicError](v.cause); ok {
+			add("stack", string(p.Stack))
+		}
+	}
+	entry.Write(fields...)
+}
+
+// note tells Log how Errors saw the call.
+func note(ctx context.Context, e *mcperrors.Error) {
+	if r := recordFrom(ctx); r != nil {
+		r.failure.Store(e)
+	}
+}
+
+// causeText survives an Error method that panics, such as that of a typed nil.
+func causeText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = "the cause's Error method panicked"
+		}
+	}()
+	// Cut first, a secret could lose what it is known by.
+	return clip(redact.String(err.Error()), maxCause)
+}

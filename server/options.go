@@ -1,0 +1,128 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
+
+	"github.com/trestle-mcp/trestle/transport"
+)
+
+// Defaults of [Options].
+const (
+	DefaultPath         = "/mcp"
+	DefaultTimeout      = time.Minute
+	DefaultMaxInFlight  = 1024
+	DefaultDrainTimeout = 10 * time.Second
+	DefaultStateTTL     = 10 * time.Minute
+)
+
+// stateKeyBytes is the length of a key for AES-256.
+const stateKeyBytes = 32
+
+// Options configure a server. The zero value is the production default; New
+// works on a copy, so one Options may serve many servers.
+type Options struct {
+	// Title and WebsiteURL describe the server to people, Instructions tell a
+	// model how to use it. All may be empty.
+	Title, WebsiteURL, Instructions string
+
+	// Logger gets one record a call and the server's own events.
+	// Nil means JSON on stderr, from level info.
+	Logger *zap.Logger
+
+	// Middleware runs inside the default stack, after errors are encoded and
+	// before concurrency and deadlines; the first is outermost. See [Stack].
+	Middleware []mcp.Middleware
+
+	// Timeout is how long a tool, prompt, resource or completion may run.
+	// Zero means 1 minute; negative means no limit. [Tool.Timeout] overrides it.
+	Timeout time.Duration
+
+	// MaxInFlight is how many calls may run at once; more are refused with
+	// code exhausted. Zero means 1024; negative means no limit.
+	MaxInFlight int
+
+	// PageSize is how many items a list answers at once. Zero means 1000.
+	PageSize int
+
+	// StateKeys encrypt what [Ask] and [Elicit] send through a modern client.
+	// Each has 32 bytes; the first seals, all open, so a new key is added in
+	// front and the old one removed after StateTTL. All replicas of a server
+	// need the same keys. None: a random key and, when first used, a warning.
+	StateKeys [][]byte
+	// StateTTL is how long a user may take to answer. Zero means 10 minutes.
+	StateTTL time.Duration
+
+	// Addr is where Run listens, such as "127.0.0.1:8080"; port 0 picks a free
+	// one. Empty means Run speaks stdio.
+	Addr string
+	// Path is where Run mounts the handler. Empty means "/mcp".
+	Path string
+	// HTTP are the limits and allow-lists of the HTTP transport.
+	HTTP transport.Options
+	// Authenticate wraps the HTTP handler, for example with go-sdk's
+	// auth.RequireBearerToken. Nil means that everybody may call.
+	Authenticate func(http.Handler) http.Handler
+	// InsecureNoAuth lets Run listen beyond loopback without Authenticate.
+	InsecureNoAuth bool
+
+	// DrainTimeout is how long Run lets running calls end once it is told to
+	// stop. Zero means 10 seconds; negative means not at all.
+	DrainTimeout time.Duration
+
+	// SDK may change go-sdk's options before the server is made. It is the way
+	// to what Trestle has no option for. It must leave the handlers for
+	// completion and subscription alone; use its own means for those.
+	SDK func(*mcp.ServerOptions)
+}
+
+// withDefaults returns a copy with every zero value replaced, and all mistakes.
+func (o Options) withDefaults() (Options, error) {
+	var mistakes []error
+	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+
+	o.Middleware = slices.Clone(o.Middleware)
+	o.StateKeys = slices.Clone(o.StateKeys)
+	for i, k := range o.StateKeys {
+		if len(k) != stateKeyBytes {
+			mistake("option StateKeys: key %d has %d bytes, want %d", i, len(k), stateKeyBytes)
+		}
+	}
+	setDefault(&o.Timeout, DefaultTimeout)
+	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&o.StateTTL, DefaultStateTTL)
+	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
+	setDefault(&o.Path, DefaultPath)
+	if !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, " {}") {
+		mistake("option Path: %q is not a path that starts with /, without blanks and braces", o.Path)
+	}
+	if o.PageSize < 0 {
+		mistake("option PageSize: %d is negative; 0 means %d", o.PageSize, mcp.DefaultPageSize)
+	}
+	if o.StateTTL < 0 {
+		mistake("option StateTTL: %v is negative; state must expire", o.StateTTL)
+	}
+	if o.Logger == nil {
+		log, err := zap.NewProduction()
+		if err != nil {
+			mistake("option Logger: the default cannot be made: %w", err)
+			log = zap.NewNop()
+		}
+		o.Logger = log
+	}
+	return o, errors.Join(mistakes...)
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
+
+	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/transport"
+)
+
+// A Server is an MCP server with its tools, resources and prompts. Make one
+// with [New] or a [Factory]; all methods are safe for concurrent use.
+type Server struct {
+	name  string
+	opts  Options
+	mcp   *mcp.Server
+	log   *zap.Logger
+	seal  *sealer
+	names registry
+
+	handlerOnce sync.Once
+	handler     *transport.HTTPHandler
+	handlerErr  error
+
+	running atomic.Bool
+	ready   chan struct{}
+	addr    atomic.Pointer[net.Addr]
+}
+
+// New returns a server; nil options mean the production defaults. The name
+// and version identify it to clients. All mistakes in the options are
+// returned together.
+func New(name, version string, opts *Options) (*Server, error) {
+	return NewFactory(opts).New(name, version)
+}
+
+func newServer(name, version string, given Options) (*Server, error) {
+	opts, err := given.withDefaults()
+	if name == "" {
+		err = errors.Join(err, errors.New("name: missing; clients show it"))
+	}
+	if version == "" {
+		err = errors.Join(err, errors.New("version: missing; clients show it"))
+	}
+	seal, sealErr := newSealer(opts.StateKeys, opts.StateTTL, opts.Logger)
+	if err = errors.Join(err, sealErr); err != nil {
+		return nil, fmt.Errorf("server %q: %w", name, err)
+	}
+	s := &Server{name: name, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s.mcp = mcp.NewServer(
+		&mcp.Implementation{Name: name, Title: opts.Title, Version: version, WebsiteURL: opts.WebsiteURL},
+		s.sdkOptions(),
+	)
+	// Once, because a second call would wrap outside of this one.
+	s.mcp.AddReceivingMiddleware(s.stack())
+	return s, nil
+}
+
+// sdkOptions declares every capability up front: the SDK infers them when a
+// client connects, so what is registered later would not be seen.
+func (s *Server) sdkOptions() *mcp.ServerOptions {
+	o := &mcp.ServerOptions{
+		Instructions: s.opts.Instructions,
+		Logger:       slogzap.New(s.log.Named("sdk"), slog.LevelWarn),
+		PageSize:     s.opts.PageSize,
+		Capabilities: &mcp.ServerCapabilities{
+			Tools:       &mcp.ToolCapabilities{ListChanged: true},
+			Prompts:     &mcp.PromptCapabilities{ListChanged: true},
+			Resources:   &mcp.ResourceCapabilities{ListChanged: true, Subscribe: true},
+			Completions: &mcp.CompletionCapabilities{},
+			Logging:     &mcp.LoggingCapabilities{},
+		},
+		CompletionHandler:  s.complete,
+		SubscribeHandler:   s.subscribe,
+		UnsubscribeHandler: func(context.Context, *mcp.UnsubscribeRequest) error { return nil },
+		SetCacheable:       keepPrivate,
+	}
+	if s.opts.SDK != nil {
+		s.opts.SDK(o)
+	}
+	return o
+}
+
+// keepPrivate makes private what nobody declared public: the SDK's default
+// would let intermediaries share one caller's answer with others.
+func keepPrivate(_ context.Context, _ mcp.Request, c *mcp.Cacheable) {
+	if c.CacheScope == "" {
+		c.CacheScope = "private"
+	}
+}
+
+// MCP returns the go-sdk server underneath, the way to everything Trestle does
+// not wrap. What is added to it directly is served, but not checked for
+// duplicates, and its resources cannot be subscribed to.
+func (s *Server) MCP() *mcp.Server { return s.mcp }
+
+// Name returns the name given to New.
+func (s *Server) Name() string { return s.name }
+
+// ResourceUpdated tells the clients that subscribed to uri that it changed.
+func (s *Server) ResourceUpdated(ctx context.Context, uri string) error {
+	return s.mcp.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: uri})
+}

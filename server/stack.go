@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/middleware"
+)
+
+// Stack returns the default production stack as one middleware, outermost
+// first:
+//
+//	Recover      a panic becomes an internal error
+//	RequestID    everything below can name the call
+//	identify     the principal, from the verified token of each request
+//	Log          sees every outcome
+//	Errors       encodes any error, redacts unknown ones
+//	checkURIs    refuses URIs that no sound client sends
+//	Middleware   the options' own
+//	Concurrency  sheds load beyond MaxInFlight
+//	Timeout      ends calls at their deadline
+//
+// A [Server] has it built in. It also runs on a bare go-sdk server:
+//
+//	s.AddReceivingMiddleware(server.Stack(nil))
+//
+// Nil options mean the defaults. Only Logger, Middleware, MaxInFlight and
+// Timeout matter here; mistakes in other options are not looked for.
+func Stack(opts *Options) mcp.Middleware {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	o, _ = o.withDefaults()
+	return o.stack(nil)
+}
+
+// stack takes a function that knows the timeout of single calls, or nil.
+func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.Middleware {
+	deadline := &middleware.Deadline{Limit: o.Timeout, For: timeoutFor}
+	return middleware.Chain(
+		middleware.Recover(),
+		middleware.RequestID(),
+		identify,
+		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalKey}),
+		middleware.Errors(),
+		checkURIs,
+		middleware.Chain(o.Middleware...),
+		middleware.Concurrency(o.MaxInFlight),
+		deadline.Middleware(),
+	)
+}
+
+func (s *Server) stack() mcp.Middleware {
+	return middleware.Chain(s.opts.stack(s.timeoutFor), legacyHandshake, s.withCall)
+}
+
+// identify puts the caller into the context. Over HTTP that is who this
+// request's token was verified for, and nobody else: a session's context holds
+// who opened it, which need not be who calls.
+func identify(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		if extra := req.GetExtra(); extra != nil && (extra.Header != nil || extra.TokenInfo != nil) {
+			ctx = auth.WithPrincipal(ctx, auth.FromTokenInfo(extra.TokenInfo))
+		}
+		return next(ctx, method, req)
+	}
+}
+
+func principalKey(ctx context.Context) string {
+	p, _ := auth.PrincipalFrom(ctx)
+	return p.Key()
+}
+
+// legacyHandshake keeps a session that was opened by initialize in the legacy
+// era. The SDK remembers the version that was asked for, not the one it
+// answered, so a client that asks for a modern one would be taken for modern.
+func legacyHandshake(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		if p, ok := req.GetParams().(*mcp.InitializeParams); ok && p != nil && era.IsModern(p.ProtocolVersion) {
+			p.ProtocolVersion = era.LastLegacy
+		}
+		return next(ctx, method, req)
+	}
+}
+
+// timeoutFor returns a tool's own timeout, or zero.
+func (s *Server) timeoutFor(_ string, req mcp.Request) time.Duration {
+	if p, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok {
+		if e, ok := s.names.get(kindTool, p.Name); ok {
+			return e.timeout
+		}
+	}
+	return 0
+}

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+)
+
+// maxURI is the longest URI a client may ask for, in bytes.
+const maxURI = 8 << 10
+
+// checkURIs refuses URIs that no sound client sends before anything looks at
+// them: handlers then need not think of each trick.
+func checkURIs(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		for _, uri := range requestedURIs(req.GetParams()) {
+			if err := checkURI(uri); err != nil {
+				return nil, mcperrors.Errorf(mcperrors.Validation, "uri: %v", err)
+			}
+		}
+		return next(ctx, method, req)
+	}
+}
+
+func requestedURIs(params mcp.Params) []string {
+	switch p := params.(type) {
+	case *mcp.ReadResourceParams:
+		return []string{p.URI}
+	case *mcp.SubscribeParams:
+		return []string{p.URI}
+	case *mcp.UnsubscribeParams:
+		return []string{p.URI}
+	case *mcp.SubscriptionsListenParams:
+		if p.Notifications != nil {
+			return p.Notifications.ResourceSubscriptions
+		}
+	}
+	return nil
+}
+
+// checkURI looks at the URI as it came, decoded, and decoded twice: somebody
+// behind us may decode once more.
+func checkURI(uri string) error {
+	if len(uri) > maxURI {
+		return errors.New("longer than 8 KiB")
+	}
+	if strings.Contains(uri, `\`) {
+		return errors.New("backslashes are not allowed; separate with /")
+	}
+	for range 3 {
+		if !utf8.ValidString(uri) {
+			return errors.New("not valid UTF-8")
+		}
+		if strings.ContainsFunc(uri, unicode.IsControl) {
+			return errors.New("control characters are not allowed")
+		}
+		if hasParentSegment(uri) {
+			return errors.New(`".." segments are not allowed`)
+		}
+		decoded, err := url.PathUnescape(uri)
+		if err != nil || decoded == uri {
+			break
+		}
+		uri = decoded
+	}
+	return nil
+}
+
+func hasParentSegment(uri string) bool {
+	for seg := range strings.FieldsFuncSeq(uri, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if seg == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// subscribe accepts only what can be read.
+func (s *Server) subscribe(_ context.Context, req *mcp.SubscribeRequest) error {
+	if !s.names.readable(req.Params.URI) {
+		return withURI(mcperrors.Errorf(mcperrors.NotFound, "resource not found"), req.Params.URI)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/trestle-mcp/trestle/internal/era"
+)
+
+// An HTTPHandler serves one MCP server over streamable HTTP, in both eras of
+// the protocol, at whatever path it is mounted. It is safe for concurrent use.
+//
+// A request that it refuses is answered with a JSON-RPC error and reaches no
+// handler. [HTTPHandler.Drain] ends it.
+type HTTPHandler struct {
+	settings
+	server   *mcp.Server
+	legacy   http.Handler
+	modern   http.Handler
+	calls    *calls
+	sessions *sessions
+}
+
+// NewHTTPHandler returns the handler for s. Nil opts means the defaults. The
+// error names every mistake in opts.
+//
+// Add middleware to s before: a session takes what is there when it begins.
+func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
+	resolved, err := opts.resolve()
+	if s == nil {
+		err = errors.Join(errors.New("transport: the server is nil"), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
+	h.sessions = newSessions(resolved.store, h.calls, resolved.principal)
+	get := func(*http.Request) *mcp.Server { return s }
+	// One SDK handler cannot serve both eras: without sessions legacy clients
+	// lose sampling and elicitation, with them modern ones are refused.
+	h.legacy = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
+		EventStore:                 h.sessions,
+		SessionTimeout:             resolved.idle,
+		Logger:                     resolved.log,
+		MaxRequestBodyBytes:        -1, // the body was read already
+		DisableLocalhostProtection: true,
+	})
+	h.modern = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
+		Stateless:                    true,
+		PropagateRequestCancellation: true,
+		Logger:                       resolved.log,
+		MaxRequestBodyBytes:          -1,
+		DisableLocalhostProtection:   true,
+	})
+	return h, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(h.hosts.origins) > 0 {
+		w.Header().Add("Vary", "Origin")
+	}
+	cors, ref := h.hosts.check(r)
+	if ref != nil {
+		h.refuse(w, r, ref)
+		return
+	}
+	if cors != "" {
+		allowOrigin(w.Header(), cors)
+		if r.Method == http.MethodOptions {
+			preflight(w, r)
+			return
+		}
+	}
+	if ref := h.serve(w, r); ref != nil {
+		h.refuse(w, r, ref)
+	}
+}
+
+// serve answers r, or returns why it is refused.
+func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
+	version := r.Header.Get(headerVersion)
+	if era.IsModern(version) {
+		if ref := allow(w, r, http.MethodPost); ref != nil {
+			return ref
+		}
+		return h.servePOST(w, r, version)
+	}
+	if ref := allow(w, r, http.MethodGet, http.MethodPost, http.MethodDelete); ref != nil {
+		return ref
+	}
+	switch r.Method {
+	case http.MethodPost:
+		return h.servePOST(w, r, version)
+	case http.MethodGet:
+		return h.serveGET(w, r, version)
+	}
+	return h.serveDELETE(w, r, version)
+}
+
+// checkSession refuses a legacy request for a session that is not its caller's.
+func (h *HTTPHandler) checkSession(r *http.Request) *refusal {
+	if id := r.Header.Get(headerSession); id != "" && !h.sessions.owns(r.Context(), id) {
+		return sessionNotFound()
+	}
+	return nil
+}
+
+func (h *HTTPHandler) serveGET(w http.ResponseWriter, r *http.Request, version string) *refusal {
+	ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeStream), h.checkSession(r))
+	if ref != nil {
+		return ref
+	}
+	resumes, ref := checkEventID(r.Header)
+	if ref != nil {
+		return ref
+	}
+	r, e := newExchange(r, "")
+	defer e.cancel(nil)
+	if resumes {
+		if ref := h.calls.beginResume(e, version); ref != nil {
+			return ref
+		}
+		defer h.calls.end(e)
+	} else {
+		if ref := h.calls.beginStream(e, version); ref != nil {
+			return ref
+		}
+		defer h.calls.endStream(e)
+	}
+	h.pass(h.legacy, w, r, nil)
+	return nil
+}
+
+func (h *HTTPHandler) serveDELETE(w http.ResponseWriter, r *http.Request, _ string) *refusal {
+	if ref := firstOf(checkSingle(r.Header), h.checkSession(r)); ref != nil {
+		return ref
+	}
+	// go-sdk waits for the session's calls, and one of them may wait for the
+	// client that is leaving.
+	if id := r.Header.Get(headerSession); id != "" {
+		h.cancelCalls(func(e *exchange) bool { return e.session == id })
+	}
+	h.pass(h.legacy, w, r, nil)
+	return nil
+}
+
+// newExchange returns r with a context that can be canceled, and the exchange
+// that cancels it.
+func newExchange(r *http.Request, session string) (*http.Request, *exchange) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	e := &exchange{cancel: cancel, session: session}
+	e.request = r.WithContext(context.WithValue(ctx, exchangeKey{}, e))
+	return e.request, e
+}
+
+func firstOf(refusals ...*refusal) *refusal {
+	for _, r := range refusals {
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// refuse answers r with ref.
+func (h *HTTPHandler) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
+	h.log.LogAttrs(r.Context(), levelRefused, "request refused", refusedAttrs(ref)...)
+	writeRefusal(w, ref)
+}
+
+func writeRefusal(w http.ResponseWriter, ref *refusal) {
+	body := ref.encode()
+	header := w.Header()
+	header.Set("Content-Type", typeJSON)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	if ref.after > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(ref.after.Seconds()))))
+	}
+	w.WriteHeader(ref.status)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+var _ http.Handler = (*HTTPHandler)(nil)

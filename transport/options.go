@@ -1,0 +1,137 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Options says what an [HTTPHandler] accepts and keeps. The zero value is safe
+// on any listener.
+type Options struct {
+	// AllowedHosts are the values of the Host header that are served, each a
+	// name or IP address with a port ("mcp.example.com:8443") or without, which
+	// stands for any port. If it is set, no other host is served, neither
+	// loopback nor this machine's addresses.
+	//
+	// Empty means what no foreign web page can make a browser send: localhost
+	// and loopback addresses, and where a request did not arrive on loopback
+	// also the IP address it arrived on. A server that is reached by a name,
+	// directly or through a proxy, must list that name.
+	AllowedHosts []string
+	// AllowedOrigins are web origins ("https://app.example.com") whose pages
+	// may call this server. They get CORS headers.
+	//
+	// A request without Origin is served, and so is one whose Origin is the
+	// host it was sent to. If AllowedOrigins is empty, a loopback host also
+	// serves pages of any other loopback origin, without CORS headers.
+	AllowedOrigins []string
+	// MaxBodyBytes bounds the body of a request.
+	// Zero means 4 MiB; negative means no limit.
+	MaxBodyBytes int64
+	// MaxDepth bounds how deep arrays and objects nest in a body, the envelope
+	// included. Zero means 64; negative means what go-sdk bears, 1000.
+	MaxDepth int
+	// SessionIdle is how long a legacy session is kept without a request.
+	// Only POSTs count: a client that just listens on a GET stream loses its
+	// session unless it pings. Zero means 30 minutes; negative means no limit.
+	SessionIdle time.Duration
+	// EventStore keeps what was sent on the streams of legacy sessions, so that
+	// a client can resume them with Last-Event-ID. Many handlers may share one.
+	// Nil means in memory, 10 MiB in all.
+	EventStore mcp.EventStore
+	// Principal names the caller that a request was authenticated as, "" for an
+	// anonymous one. A legacy session serves only the principal that opened it.
+	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
+	// tokens that name neither are one principal then.
+	Principal func(context.Context) string
+	// Logger gets refusals at debug level, and what go-sdk's transport reports.
+	// It never gets what a client sent. Nil means no log.
+	Logger *slog.Logger
+}
+
+const (
+	defaultBytes = 4 << 20
+	defaultDepth = 64
+	// maxDepth is where go-sdk stops, and what protects the stack.
+	maxDepth           = 1000
+	defaultSessionIdle = 30 * time.Minute
+)
+
+// settings are Options with every default applied.
+type settings struct {
+	hosts     hostPolicy
+	maxBytes  int64 // -1: no limit
+	maxDepth  int
+	idle      time.Duration // 0: no limit
+	store     mcp.EventStore
+	principal func(context.Context) string
+	log       *slog.Logger
+}
+
+// resolve applies the defaults and reports every mistake in o.
+func (o *Options) resolve() (settings, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	s := settings{
+		maxBytes:  max(cmp.Or(o.MaxBodyBytes, defaultBytes), -1),
+		maxDepth:  resolveDepth(o.MaxDepth),
+		idle:      max(cmp.Or(o.SessionIdle, defaultSessionIdle), 0),
+		store:     o.EventStore,
+		principal: o.Principal,
+		log:       loggerOr(o.Logger),
+	}
+	if s.store == nil {
+		s.store = mcp.NewMemoryEventStore(nil)
+	}
+	if s.principal == nil {
+		s.principal = tokenPrincipal
+	}
+	var mistakes []error
+	for _, host := range o.AllowedHosts {
+		h, err := parseAllowedHost(host)
+		s.hosts.hosts, mistakes = append(s.hosts.hosts, h), append(mistakes, err)
+	}
+	for _, origin := range o.AllowedOrigins {
+		parsed, err := parseAllowedOrigin(origin)
+		s.hosts.origins, mistakes = append(s.hosts.origins, parsed), append(mistakes, err)
+	}
+	if o.MaxDepth > maxDepth {
+		mistakes = append(mistakes, fmt.Errorf("transport: MaxDepth %d is more than go-sdk bears, %d", o.MaxDepth, maxDepth))
+	}
+	return s, errors.Join(mistakes...)
+}
+
+func resolveDepth(n int) int {
+	switch {
+	case n == 0:
+		return defaultDepth
+	case n < 0:
+		return maxDepth
+	}
+	return n
+}
+
+func loggerOr(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+func tokenPrincipal(ctx context.Context) string {
+	info := auth.TokenInfoFromContext(ctx)
+	if info == nil {
+		return ""
+	}
+	issuer, _ := info.Extra["iss"].(string)
+	return strconv.Quote(issuer) + strconv.Quote(info.UserID)
+}

@@ -241,8 +241,8 @@ func ExampleWrap() {
 	cause := errors.New("dial 10.0.0.7:6379: connection refused")
 	err := mcperrors.Wrap(mcperrors.Unavailable, "busy, retry shortly", cause)
 
-	fmt.Println(err)                                      // what may be shown
-	fmt.Println(errors.Unwrap(err))                       // what the log gets
+	fmt.Println(err)                                       // what may be shown
+	fmt.Println(errors.Unwrap(err))                        // what the log gets
 	fmt.Println(err.Wire("tools/call", "2026-07-28").Code) // what is sent
 	// Output:
 	// unavailable: busy, retry shortly

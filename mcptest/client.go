@@ -2,6 +2,7 @@ package mcptest
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -88,7 +89,7 @@ func Matrix(t *testing.T, srv *server.Server, test func(t *testing.T, c *Client)
 	for _, tr := range transports {
 		for _, version := range []string{era.LastLegacy, era.FirstModern} {
 			t.Run(tr.name+"/"+version, func(t *testing.T) {
-				test(t, New(t, srv, append(opts[:len(opts):len(opts)], tr.option, Version(version))...))
+				test(t, New(t, srv, append(slices.Clip(opts), tr.option, Version(version))...))
 			})
 		}
 	}
@@ -97,5 +98,6 @@ func Matrix(t *testing.T, srv *server.Server, test func(t *testing.T, c *Client)
 // context returns the one a server session runs in: it outlives the test's,
 // which ends before cleanup.
 func (c *config) context(tb testing.TB) context.Context {
+	tb.Helper()
 	return auth.WithPrincipal(context.WithoutCancel(tb.Context()), c.principal)
 }

@@ -3,6 +3,7 @@ package mcptest
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -47,7 +48,7 @@ func overHTTP(tb testing.TB, srv *server.Server, cfg *config) mcp.Transport {
 	if err != nil {
 		tb.Fatalf("mcptest: %v", err)
 	}
-	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()} //nolint:forcetypeassert // it is one
+	client := &http.Client{Transport: new(http.Transport)} // its own, to be closed with the test
 	if cfg.principal != nil {
 		handler = sdkauth.RequireBearerToken(verifier(cfg.principal), nil)(handler)
 		client.Transport = bearer{client.Transport}
@@ -70,9 +71,7 @@ func verifier(p *auth.Principal) sdkauth.TokenVerifier {
 			return nil, sdkauth.ErrInvalidToken
 		}
 		extra := map[string]any{"iss": p.Issuer}
-		for k, v := range p.Claims {
-			extra[k] = v
-		}
+		maps.Copy(extra, p.Claims)
 		return &sdkauth.TokenInfo{
 			UserID: p.Subject, Scopes: p.Scopes, Extra: extra, Expiration: time.Now().Add(time.Hour),
 		}, nil

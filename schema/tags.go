@@ -44,6 +44,9 @@ func tagsOf(t reflect.Type) (*tags, error) {
 // run applies the tags to value, which is of type v.t.
 func (v *tags) run(value reflect.Value) error {
 	if v.t.Kind() == reflect.Struct {
+		if value.CanAddr() {
+			value = value.Addr() // no copy
+		}
 		return v.validate.Struct(value.Interface())
 	}
 	return v.validate.Var(value.Interface(), strings.TrimSuffix(strings.Repeat("dive,", containers(v.t)), ","))

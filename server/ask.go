@@ -57,13 +57,16 @@ type askState struct {
 	Answers mcp.InputResponseMap `json:"r,omitempty"` // answers of earlier rounds
 }
 
-// inputRequired is how a question leaves the handler.
-type inputRequired struct {
+// question is what the client has to be asked, and the state until it answers.
+type question struct {
 	requests mcp.InputRequestMap
 	state    string
 }
 
-func (*inputRequired) Error() string { return "the client has to be asked first" }
+// questionError is how a question leaves the handler.
+type questionError struct{ question }
+
+func (*questionError) Error() string { return "the client has to be asked first" }
 
 // errBadState is a protocol error even for tools: a model cannot mend it.
 var errBadState = &jsonrpc.Error{
@@ -71,11 +74,13 @@ var errBadState = &jsonrpc.Error{
 	Message: "requestState is not valid for this call, or expired; call again without it",
 }
 
-// asked returns the question in err, or nil.
-func asked(err error) *inputRequired {
-	var q *inputRequired
-	errors.As(err, &q)
-	return q
+// asked takes the question out of what a handler returned: it returns either
+// the question, or the error if that is something else.
+func asked(err error) (*question, error) {
+	if e, ok := errors.AsType[*questionError](err); ok {
+		return &e.question, nil
+	}
+	return nil, err
 }
 
 // round returns the answers, or the question if one is missing.
@@ -105,7 +110,7 @@ func (a *asking) round(ctx context.Context, c *call, requests mcp.InputRequestMa
 	if err != nil {
 		return nil, fmt.Errorf("encoding the state of the questions: %w", err)
 	}
-	return nil, &inputRequired{requests: missing, state: c.server.seal.seal(plain, bind)}
+	return nil, &questionError{question{requests: missing, state: c.server.seal.seal(plain, bind)}}
 }
 
 // open reads the state and the answers the call came with, once. Only answers

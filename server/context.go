@@ -79,7 +79,7 @@ func Progress(ctx context.Context, done, total float64, message string) {
 // the call's _meta. data is whatever encodes as JSON, often a string. Do not
 // send what the caller may not know. Like [Progress], it never fails a call.
 //
-// The protocol deprecates it as of 2026-07-28 (SEP-2577) in favour of the
+// The protocol deprecates it as of 2026-07-28 (SEP-2577): prefer the
 // server's own log, see [Logger].
 func LogToClient(ctx context.Context, level mcp.LoggingLevel, data any) {
 	c := callFrom(ctx)

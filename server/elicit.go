@@ -68,8 +68,10 @@ var forms sync.Map // reflect.Type → *schema.Schema[T]
 
 func formFor[T any]() (*schema.Schema[T], error) {
 	t := reflect.TypeFor[T]()
-	if s, ok := forms.Load(t); ok {
-		return s.(*schema.Schema[T]), nil //nolint:forcetypeassert // stored below under its own type
+	if known, ok := forms.Load(t); ok {
+		if s, ok := known.(*schema.Schema[T]); ok {
+			return s, nil
+		}
 	}
 	s, err := schema.For[T](&schema.Options{Flat: true})
 	if err != nil {

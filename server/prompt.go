@@ -79,7 +79,8 @@ func (s *Server) addPrompt(p *mcp.Prompt, h mcp.PromptHandler) error {
 	return s.names.add(kindPrompt, p.Name, e, err, func() {
 		s.mcp.AddPrompt(p, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 			res, err := h(ctx, req)
-			if ask := asked(err); ask != nil {
+			ask, err := asked(err)
+			if ask != nil {
 				return &mcp.GetPromptResult{InputRequests: ask.requests, RequestState: ask.state}, nil
 			}
 			if err != nil {

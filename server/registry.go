@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -125,9 +126,7 @@ func (r *registry) setCompleter(k kind, name, argument string, h Completer) erro
 		}
 		// Copied, not changed: calls read it without the lock.
 		next := map[string]Completer{argument: h}
-		for a, c := range e.completers {
-			next[a] = c
-		}
+		maps.Copy(next, e.completers)
 		changed := *e
 		changed.completers = next
 		r.entries[k][name] = &changed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 
@@ -109,7 +110,7 @@ func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler) error {
 	case err != nil || checkURI(r.URI) != nil:
 		err = errors.New("not a valid URI")
 	case u.Scheme == "":
-		err = errors.New("not an absolute URI; it needs a scheme, like file: or https:")
+		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
 	}
 	return s.names.add(kindResource, r.URI, &entry{}, errors.Join(err, checkTitle(r.Name)), func() {
 		s.mcp.AddResource(&def, readHandler(h))
@@ -150,7 +151,8 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 func readHandler(h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		res, err := h(ctx, req)
-		if ask := asked(err); ask != nil {
+		ask, err := asked(err)
+		if ask != nil {
 			return &mcp.ReadResourceResult{InputRequests: ask.requests, RequestState: ask.state}, nil
 		}
 		if err != nil {
@@ -195,9 +197,7 @@ func withURI(err error, uri string) error {
 	}
 	located := *e
 	located.Details = map[string]any{"uri": uri}
-	for k, v := range e.Details {
-		located.Details[k] = v
-	}
+	maps.Copy(located.Details, e.Details)
 	return &located
 }
 

@@ -109,16 +109,16 @@ func (s *Server) drainContext(stop <-chan os.Signal) (context.Context, context.C
 
 // awaitStop returns when ctx ends, a signal arrives or done is closed; it
 // reports whether the server has to stop by itself.
-func (s *Server) awaitStop(ctx context.Context, stop <-chan os.Signal, done <-chan error) (err error, ended bool) {
+func (s *Server) awaitStop(ctx context.Context, stop <-chan os.Signal, done <-chan error) (ended bool, err error) {
 	select {
 	case err := <-done:
-		return err, true
+		return true, err
 	case <-ctx.Done():
 		s.log.Info("draining", zap.String("reason", context.Cause(ctx).Error()))
 	case sig := <-stop:
 		s.log.Info("draining", zap.String("reason", "signal "+sig.String()))
 	}
-	return nil, false
+	return false, nil
 }
 
 var errNoAuth = errors.New("refusing to listen beyond loopback without authentication:" +

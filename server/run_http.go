@@ -24,7 +24,7 @@ func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
 	if err != nil {
 		return fmt.Errorf("option Addr: %w", err)
 	}
-	defer listener.Close() //nolint:errcheck // the http.Server closes it too; this is for the ways out before
+	defer listener.Close() // for the ways out before the http.Server owns it
 	addr := listener.Addr()
 	if err := s.checkExposure(addr); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
 	close(s.ready)
 	s.log.Info("serving", zap.Stringer("addr", addr), zap.String("path", s.opts.Path))
 
-	if err, ended := s.awaitStop(ctx, stop, done); ended {
+	if ended, err := s.awaitStop(ctx, stop, done); ended {
 		return err
 	}
 	drain, cancel := s.drainContext(stop)

@@ -30,7 +30,7 @@ func (s *Server) runStdio(ctx context.Context, stop <-chan os.Signal) error {
 	close(s.ready)
 	s.log.Info("serving stdio")
 
-	if err, ended := s.awaitStop(ctx, stop, done); ended {
+	if ended, err := s.awaitStop(ctx, stop, done); ended {
 		return err
 	}
 	drain, cancel := s.drainContext(stop)

@@ -233,7 +233,7 @@ func TestRun_ServesHTTPUntilItsContextEnds(t *testing.T) {
 		if err != nil || res.IsError {
 			t.Errorf("%s: %+v, %v", version, res, err)
 		}
-		defer c.Close() //nolint:errcheck // the server is gone by then; its open streams must not keep Run
+		defer c.Close() // only now: its open streams must not keep Run
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/elsewhere", nil)
 	mustAdd(t, err)

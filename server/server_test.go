@@ -68,7 +68,8 @@ func TestRun_ReturnsAllMistakesOfRegistrationTogether(t *testing.T) {
 	_ = server.AddTool(srv, tool("nil"), (func(context.Context, none) (none, error))(nil))
 	_ = server.AddTool(srv, tool("rule"), func(context.Context, struct {
 		A string `json:"a" validate:"nosuchrule"`
-	}) (none, error) {
+	},
+	) (none, error) {
 		return none{}, nil
 	})
 	_ = srv.AddRawTool(&mcp.Tool{Name: "bare", Description: "No schema."}, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil })

@@ -40,7 +40,7 @@ func newSealer(keys [][]byte, ttl time.Duration, log *zap.Logger) (*sealer, erro
 	s := &sealer{ttl: ttl, warn: func() {}}
 	if len(keys) == 0 {
 		key := make([]byte, stateKeyBytes)
-		rand.Read(key) //nolint:errcheck,gosec // never fails: crypto/rand ends the program instead
+		rand.Read(key) // never fails: crypto/rand ends the program instead
 		keys = [][]byte{key}
 		s.warn = sync.OnceFunc(func() {
 			log.Warn("questions to clients are sealed with a random key: they do not survive a restart," +
@@ -68,7 +68,7 @@ func (s *sealer) seal(plain, binding []byte) string {
 	expiry := time.Now().Add(s.ttl).Unix()
 	box := binary.BigEndian.AppendUint64(nil, uint64(expiry)) //nolint:gosec // after 1970
 	box = append(box, plain...)
-	sealed := s.keys[0].Seal([]byte{stateFormat}, nil, box, binding)
+	sealed := s.keys[0].Seal([]byte{stateFormat}, nil, box, binding) //nolint:gosec // G407: the AEAD makes its own nonce
 	return base64.RawURLEncoding.EncodeToString(sealed)
 }
 

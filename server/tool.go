@@ -131,7 +131,8 @@ func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, h mcp.ToolHandler, 
 	return s.names.add(kindTool, t.Name, &entry{timeout: timeout}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			res, err := h(ctx, req)
-			if ask := asked(err); ask != nil {
+			ask, err := asked(err)
+			if ask != nil {
 				return &mcp.CallToolResult{InputRequests: ask.requests, RequestState: ask.state}, nil
 			}
 			return res, err

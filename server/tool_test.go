@@ -196,7 +196,7 @@ func TestTool_ErrorsSayWhatTheCallerMayKnow(t *testing.T) {
 	mustAdd(t, server.AddTool(srv, tool("panic"), func(context.Context, none) (none, error) { panic(canary) }))
 	mustAdd(t, server.AddTool(srv, tool("nilmap"), func(context.Context, none) (none, error) {
 		var m map[string]int
-		m["x"] = 1
+		m["x"] = 1 //nolint:staticcheck // SA5000 is what is tested
 		return none{}, nil
 	}))
 	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {

@@ -45,7 +45,9 @@ func TestHTTP_ServesASDKClientOfEitherEra(t *testing.T) {
 			_, ts := serve(t, s, nil)
 			changed := make(chan struct{}, 8)
 			cs := connect(t, &mcp.StreamableClientTransport{Endpoint: ts.URL}, version, &mcp.ClientOptions{
-				ElicitationHandler:     func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) { return &mcp.ElicitResult{Action: "decline"}, nil },
+				ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					return &mcp.ElicitResult{Action: "decline"}, nil
+				},
 				ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
 			})
 			exercise(t, cs, version)

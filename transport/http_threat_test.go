@@ -448,4 +448,3 @@ func TestHTTP_AnErrorAfterProgressIsAnEventOfTheStream(t *testing.T) {
 		}
 	}
 }
-

@@ -55,7 +55,9 @@ func TestStdio_BadLinesAreAnsweredAndTheNextIsServed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w, _ := stdio(t, newServer(newGate()), &transport.Stdio{MaxLineBytes: 4500})
 			w.hello(t)
-			go func() { _, _ = io.WriteString(w, c.line+"\n\n \t\n\r\n"+`{"jsonrpc":"2.0","id":"next","method":"ping"}`+"\r\n") }()
+			go func() {
+				_, _ = io.WriteString(w, c.line+"\n\n \t\n\r\n"+`{"jsonrpc":"2.0","id":"next","method":"ping"}`+"\r\n")
+			}()
 			line := w.line(t)
 			wantError(t, []byte(line), c.code, c.id)
 			if got := w.line(t); got != `{"jsonrpc":"2.0","id":"next","result":{}}` {
@@ -342,7 +344,9 @@ func TestStdio_ServesASDKClientOfEitherEra(t *testing.T) {
 			}
 			changed := make(chan struct{}, 8)
 			cs := connect(t, &mcp.IOTransport{Reader: outR, Writer: inW}, version, &mcp.ClientOptions{
-				ElicitationHandler:     func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) { return &mcp.ElicitResult{Action: "decline"}, nil },
+				ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					return &mcp.ElicitResult{Action: "decline"}, nil
+				},
 				ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
 			})
 			exercise(t, cs, version)

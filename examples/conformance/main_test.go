@@ -35,9 +35,9 @@ func TestChaos_UnknownErrorsAreRedacted(t *testing.T) {
 }
 
 func TestChaos_HangingHandlerIsAnsweredAtTheDeadline(t *testing.T) {
-	srv := chaosServer(t, &server.Options{Timeout: 20 * time.Millisecond})
+	srv := chaosServer(t, &server.Options{Timeout: 250 * time.Millisecond})
 	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
-		c.Call("chaos_hang", map[string]any{"ms": 200}).Fails(mcperrors.Timeout)
+		c.Call("chaos_hang", map[string]any{"ms": 2000}).Fails(mcperrors.Timeout)
 		c.Call("test_simple_text", nil).OK()
 	})
 }

@@ -1,0 +1,63 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
+
+	"github.com/trestle-mcp/trestle/auth"
+)
+
+func TestPrincipal_KeysAreUniquePerIssuerAndSubject(t *testing.T) {
+	var none *auth.Principal
+	seen := map[string]string{none.Key(): "nil"}
+	if none.Key() != "" || new(auth.Principal).Key() != "" {
+		t.Error("an anonymous caller has a key")
+	}
+	for _, p := range []auth.Principal{
+		{Issuer: "a", Subject: "b"},
+		{Issuer: "ab"},
+		{Subject: "ab"},
+		{Issuer: `a"`, Subject: "b"},
+		{Issuer: "a", Subject: `"b`},
+		{Issuer: `a""b`},
+		{Issuer: "a", Subject: "b\x00"},
+	} {
+		if other, ok := seen[p.Key()]; ok {
+			t.Errorf("%+v has the key of %s", p, other)
+		}
+		seen[p.Key()] = fmt.Sprintf("%+v", p)
+	}
+}
+
+func TestFromTokenInfo_TakesWhatTheTokenSays(t *testing.T) {
+	if auth.FromTokenInfo(nil) != nil {
+		t.Error("a principal without a token")
+	}
+	ti := &sdkauth.TokenInfo{UserID: "ann", Scopes: []string{"read"}, Extra: map[string]any{"iss": "https://i", "k": "v"}}
+	p := auth.FromTokenInfo(ti)
+	ti.Scopes[0], ti.Extra["k"] = "changed", "changed"
+	if p.Subject != "ann" || p.Issuer != "https://i" || p.Scopes[0] != "read" || p.Claims["k"] != "v" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestPrincipalFrom_NilMeansAnonymous(t *testing.T) {
+	if _, ok := auth.PrincipalFrom(t.Context()); ok {
+		t.Error("a principal from nowhere")
+	}
+	known := auth.WithPrincipal(t.Context(), auth.Local())
+	if _, ok := auth.PrincipalFrom(auth.WithPrincipal(known, nil)); ok {
+		t.Error("nil did not make the caller anonymous")
+	}
+}
+
+func ExamplePrincipalFrom() {
+	ctx := auth.WithPrincipal(context.Background(), &auth.Principal{Issuer: "https://issuer.example", Subject: "ann"})
+	if p, ok := auth.PrincipalFrom(ctx); ok {
+		fmt.Println(p.Subject)
+	}
+	// Output: ann
+}

@@ -230,7 +230,9 @@ func TestFor_IsWhatJSONSchemaGoDerivesForPlainTypes(t *testing.T) {
 
 type celsius float64
 
-func (c celsius) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]float64{"celsius": float64(c)}) }
+func (c celsius) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]float64{"celsius": float64(c)})
+}
 func (c *celsius) UnmarshalJSON(data []byte) error {
 	var v struct{ Celsius float64 }
 	err := json.Unmarshal(data, &v)
@@ -327,7 +329,7 @@ func TestFor_ReportsAllMistakesAtOnce(t *testing.T) {
 		"a: rule gte=x", "b: no value can satisfy", "c: rule email is for strings", "d: type chan int", "e: rule gtefield=Nope",
 		"f: map keys of type float64", "g: dive into type int", `h: oneof=a: "a" is no int`, `i[].x: unknown rule "nosuchrule"`,
 		"j: required after", "k: rule gte=1 on a field of any type", "l: rule gte=1: Bad field type", "m: rule required_if=A: want pairs",
-		`n: unknown rule ""`, "o: type func()", `P: required, but json:"-"`, "q: empty jsonschema tag", `r: "R" and "r" differ only in case`,
+		`n: unknown rule ""`, "o: type func()", `P: required, but json:"-"`, "q: empty jsonschema tag", `"R" and "r" differ only in case`,
 		"t: ", "u: oneof=: no choice",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -105,11 +105,15 @@ func (d *deriver) probeSet(t, parent reflect.Type, set *ruleSet, path string) {
 func (d *deriver) probeRule(t, parent reflect.Type, r rule, path string) {
 	for part := range strings.SplitSeq(r.raw, "|") {
 		name, param, _ := strings.Cut(part, "=")
+		if name == "" {
+			d.mistake(path, "unknown rule %q in its validate tag", name)
+			continue
+		}
 		one := rule{name: name, param: unescapeParam.Replace(param), raw: part}
 		err := guard(func() { d.tryRule(t, parent, one, path) })
 		switch {
 		case err == nil:
-		case strings.HasPrefix(err.Error(), "Undefined validation function"), name == "":
+		case strings.HasPrefix(err.Error(), "Undefined validation function"):
 			d.mistake(path, "unknown rule %q in its validate tag", name)
 		default:
 			d.mistake(path, "rule %s: %s", part, strings.TrimSpace(err.Error()))

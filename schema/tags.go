@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
@@ -124,7 +125,10 @@ func (v *tags) check(value reflect.Value, r *report) error {
 		}
 		value = value.Elem()
 	}
-	err := v.run(value)
+	var err error
+	if p := guard(func() { err = v.run(value) }); p != nil {
+		return p // a rule that does not suit the type of a value
+	}
 	var broken validator.ValidationErrors
 	if err == nil || !errors.As(err, &broken) {
 		return err
@@ -135,6 +139,7 @@ func (v *tags) check(value reflect.Value, r *report) error {
 		if v.t.Name() == "" || v.t.Kind() != reflect.Struct {
 			field = fe.Namespace()
 		}
+		field = printablePath(field)
 		broke := rule{name: fe.Tag(), param: fe.Param(), raw: fe.Tag()}
 		if strings.Contains(fe.Tag(), "|") {
 			broke.either = true
@@ -150,7 +155,7 @@ func (v *tags) check(value reflect.Value, r *report) error {
 		}
 		words := describe(broke, deref(t), v.parent(fe.StructNamespace()))
 		r.problems = append(r.problems, Problem{
-			Field: printablePath(field), Rule: broke.raw, Expected: strings.TrimPrefix(words, "must be "),
+			Field: field, Rule: broke.raw, Expected: strings.TrimPrefix(words, "must be "),
 			Problem: words + gotValue(fe.Value()), label: broke.raw,
 		})
 	}
@@ -205,9 +210,16 @@ func gotValue(value any) string {
 	return ""
 }
 
+// keyInPath is the key of a map in a path, which is the part that was sent.
+var keyInPath = regexp.MustCompile(`\[[^\]]*\]`)
+
+// printablePath makes a path as short and printable as those of the walker.
 func printablePath(path string) string {
+	path = keyInPath.ReplaceAllStringFunc(path, func(key string) string {
+		return "[" + printable(key[1:len(key)-1]) + "]"
+	})
 	if short := clip(path, maxPath); short != path {
 		return printableText(short) + "…"
 	}
-	return printableText(path)
+	return path
 }

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/transport"
 )
@@ -110,14 +112,18 @@ func (o Options) withDefaults() (Options, error) {
 		mistake("option StateTTL: %v is negative; state must expire", o.StateTTL)
 	}
 	if o.Logger == nil {
-		log, err := zap.NewProduction()
-		if err != nil {
-			mistake("option Logger: the default cannot be made: %w", err)
-			log = zap.NewNop()
-		}
-		o.Logger = log
+		o.Logger = defaultLogger()
 	}
 	return o, errors.Join(mistakes...)
+}
+
+// defaultLogger writes every record, because one a call was promised: zap's own
+// production logger drops repeated ones.
+func defaultLogger() *zap.Logger {
+	enc := zap.NewProductionEncoderConfig()
+	enc.TimeKey, enc.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
+	enc.EncodeDuration = zapcore.StringDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), zapcore.Lock(os.Stderr), zap.InfoLevel))
 }
 
 func setDefault[T comparable](v *T, def T) {

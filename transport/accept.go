@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	mcperrors "github.com/trestle-mcp/trestle/errors"
-
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
 )
 
 const (

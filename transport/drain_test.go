@@ -69,7 +69,7 @@ func TestDrain_AnswersWhatRunsAndRefusesWhatComes(t *testing.T) {
 			}
 			res := post(t, ts.URL, modern, `{"jsonrpc":"2.0","id":5,"method":"tools/list","params":{`+meta+`}}`, routed("tools/list", ""))
 			e := wantError(t, []byte(readAll(t, res.Body)), 503, "5")
-			if res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" || e.Error.Data["retryAfterMs"] != 1000.0 || e.Error.Data["type"] != "unavailable" {
+			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "1" || e.Error.Data["retryAfterMs"] != 1000.0 || e.Error.Data["type"] != "unavailable" {
 				t.Errorf("status %d, %v, data %v", res.StatusCode, res.Header, e.Error.Data)
 			}
 			if res, _ := get(t, ts.URL, session, ""); res.StatusCode != http.StatusServiceUnavailable {
@@ -337,7 +337,9 @@ func TestStdioDrain_CancelsWhatIsLeftAndCountsIt(t *testing.T) {
 		if err := tr.Drain(ctx); err == nil || !strings.Contains(err.Error(), "cut 1 calls") {
 			t.Errorf("error %v", err)
 		}
-		<-g.cut
+		if err := <-g.cut; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 		if err := ss.Wait(); err != nil {
 			t.Error(err)
 		}

@@ -179,7 +179,8 @@ func (m *message) wireError() (*jsonrpc.Error, bool) {
 		Message *string         `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
-	if json.Unmarshal(m.err, &e) != nil || e.Code == nil || e.Message == nil {
+	err := json.Unmarshal(m.err, &e)
+	if ok := err == nil && e.Code != nil && e.Message != nil; !ok {
 		return nil, false
 	}
 	return &jsonrpc.Error{Code: *e.Code, Message: *e.Message, Data: e.Data}, true

@@ -122,6 +122,9 @@ func (h *HTTPHandler) serveGET(w http.ResponseWriter, r *http.Request, version s
 	}
 	r, e := newExchange(r, "")
 	defer e.cancel(nil)
+	if r.Header.Get("Accept") == "" {
+		r.Header = with(r.Header, "Accept", typeStream)
+	}
 	if resumes {
 		if ref := h.calls.beginResume(e, version); ref != nil {
 			return ref

@@ -27,7 +27,7 @@ func newTestServer(t *testing.T, h *transport.HTTPHandler, wrapped http.Handler)
 	t.Helper()
 	ts := httptest.NewServer(wrapped)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		cancel()
 		_ = h.Drain(ctx)
 		ts.Close()

@@ -62,15 +62,13 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	}
 }
 
-// deliver gives m to Read and reports whether it was taken.
-func (c *stdioConn) deliver(m jsonrpc.Message) bool {
+// deliver gives m to Read, unless the session ends.
+func (c *stdioConn) deliver(m jsonrpc.Message) {
 	select {
 	case c.incoming <- m:
-		return true
 	case <-c.ended:
 	case <-c.closed:
 	}
-	return false
 }
 
 // Write implements [mcp.Connection]: each message is one line, written at once.

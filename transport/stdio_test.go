@@ -119,7 +119,9 @@ func TestStdio_EndOfInputWaitsNoLongerThanItsTimeout(t *testing.T) {
 		<-g.entered
 		start := time.Now()
 		_ = w.Close()
-		<-g.cut
+		if err := <-g.cut; err == nil {
+			t.Error("not canceled")
+		}
 		if got := time.Since(start); got != 10*time.Second {
 			t.Errorf("cut after %v", got)
 		}

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"flag"
@@ -24,9 +23,6 @@ type (
 	SearchIn struct {
 		Query string `json:"query" jsonschema:"text to look for, in any case" validate:"min=1,max=200"`
 	}
-	SearchOut struct {
-		Matches []Match `json:"matches" jsonschema:"the first 50"`
-	}
 	Match struct {
 		Path  string `json:"path"`
 		Line  int    `json:"line" jsonschema:"counted from 1"`
@@ -42,31 +38,27 @@ type (
 	}
 )
 
-type folder struct{ root *os.Root } // nothing outside can be reached through it
+type folder struct{ root *os.Root }
 
-func (f folder) search(ctx context.Context, in SearchIn) (SearchOut, error) {
-	var out SearchOut
-	err := fs.WalkDir(f.root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-		if ctx.Err() != nil || len(out.Matches) == 50 {
+func (f folder) search(ctx context.Context, in SearchIn) (found []Match, err error) {
+	err = fs.WalkDir(f.root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil || len(found) == 50 {
 			return cmp.Or(ctx.Err(), fs.SkipAll)
 		}
 		if err == nil && d.IsDir() && strings.HasPrefix(path, ".") && path != "." {
 			return fs.SkipDir // .git and the like
 		}
-		text, err := f.read(ctx, File{path})
-		if err != nil {
-			return nil // not a text file
-		}
+		text, _ := f.read(ctx, File{path}) // empty unless it is a text file
 		lines := strings.Split(text, "\n")
 		for i, line := range lines {
-			if len(out.Matches) < 50 && strings.Contains(strings.ToLower(line), strings.ToLower(in.Query)) {
+			if len(found) < 50 && strings.Contains(strings.ToLower(line), strings.ToLower(in.Query)) {
 				around := lines[max(0, i-2):min(len(lines), i+3)]
-				out.Matches = append(out.Matches, Match{path, i + 1, strings.Join(around, "\n")})
+				found = append(found, Match{path, i + 1, strings.Join(around, "\n")})
 			}
 		}
 		return nil
 	})
-	return out, err
+	return found, err
 }
 
 func (f folder) readRange(ctx context.Context, in Range) (string, error) {
@@ -85,19 +77,24 @@ func (f folder) read(_ context.Context, in File) (string, error) {
 		return "", mcperrors.Errorf(mcperrors.Validation, "path: not a file of at most 1 MiB")
 	}
 	text, err := f.root.ReadFile(in.Path)
-	if bytes.IndexByte(text, 0) >= 0 {
+	if strings.Contains(string(text), "\x00") {
 		return "", mcperrors.Errorf(mcperrors.Validation, "path: not a text file")
 	}
 	return string(text), err
 }
 
-func newServer(addr string, f folder) (*server.Server, error) {
-	srv, err := server.New("quickstart", "1.0.0", &server.Options{Addr: addr})
+func newServer(dir string, opts *server.Options) (*server.Server, error) {
+	root, err := os.OpenRoot(dir) // nothing outside can be reached through it
 	if err != nil {
 		return nil, err
 	}
+	srv, err := server.New("quickstart", "1.0.0", opts)
+	if err != nil {
+		return nil, err
+	}
+	f := folder{root}
 	// Mistakes in these are returned by Run, all together.
-	_ = server.AddTool(srv, server.Tool{Name: "search", Description: "Find text in the folder's files.", ReadOnly: true}, f.search)
+	_ = server.AddTool(srv, server.Tool{Name: "search", Description: "Find text in the folder's files; the first 50 matches.", ReadOnly: true}, f.search)
 	_ = server.AddTool(srv, server.Tool{Name: "read_file", Description: "Read a file or some of its lines.", ReadOnly: true}, f.readRange)
 	_ = server.AddResourceTemplate(srv, server.ResourceTemplate{URITemplate: "file:///{+path}", Name: "file"}, f.read)
 	_ = server.AddPrompt(srv, server.Prompt{Name: "explain_file", Description: "Explain a file."},
@@ -112,21 +109,17 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "listen on `host:port`")
 	stdio := flag.Bool("stdio", false, "speak stdio instead of HTTP")
 	flag.Parse()
+	opts := &server.Options{Addr: *addr}
 	if *stdio {
-		*addr = ""
+		opts.Addr = ""
 	}
-	root, err := os.OpenRoot(cmp.Or(flag.Arg(0), "."))
-	if err != nil {
-		log.Fatal(err)
-	}
-	srv, err := newServer(*addr, folder{root})
+	srv, err := newServer(cmp.Or(flag.Arg(0), "."), opts)
 	if err != nil {
 		log.Fatal(err)
 	}
 	go func() {
-		<-srv.Ready()
-		if url := "http://" + srv.Addr() + "/mcp"; *addr != "" { // else stdout belongs to the client
-			fmt.Printf("ready: %s\ntry: "+curl+"\n", url, url)
+		if <-srv.Ready(); !*stdio { // else stdout belongs to the client
+			fmt.Printf("ready: http://%[1]s/mcp\ntry: "+curl+"\n", srv.Addr())
 		}
 	}()
 	if err := srv.Run(context.Background()); err != nil { // until Ctrl-C; running calls end first
@@ -134,7 +127,6 @@ func main() {
 	}
 }
 
-const curl = `curl -s %s -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' ` +
-	`-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: search' ` +
-	`-d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"hello"},` +
+const curl = `curl -s http://%[1]s/mcp -H Content-Type:application/json -H MCP-Protocol-Version:2026-07-28 -H Mcp-Method:tools/call ` +
+	`-H Mcp-Name:search -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"hello"},` +
 	`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}'`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/mcptest"
@@ -36,12 +37,7 @@ func testServer(t *testing.T) *server.Server {
 	if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = root.Close() })
-	srv, err := newServer("", folder{root})
+	srv, err := newServer(dir, &server.Options{Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +46,16 @@ func testServer(t *testing.T) *server.Server {
 
 func TestQuickstart_SearchesAndReads(t *testing.T) {
 	mcptest.Matrix(t, testServer(t), func(t *testing.T, c *mcptest.Client) {
-		var found SearchOut
+		var found struct{ Result []Match }
 		c.Call("search", SearchIn{"HELLO"}).OK().Decode(&found)
-		if len(found.Matches) != 2 {
+		if len(found.Result) != 2 {
 			t.Fatalf("found %+v", found)
 		}
-		if m := found.Matches[0]; m.Path != "poem.txt" || m.Line != 3 || m.Lines != "one\ntwo\nHello world\nfour\nfive" {
+		if m := found.Result[0]; m.Path != "poem.txt" || m.Line != 3 || m.Lines != "one\ntwo\nHello world\nfour\nfive" {
 			t.Errorf("found %+v", m)
 		}
 		c.Call("search", SearchIn{"nowhere"}).OK().Decode(&found)
-		if len(found.Matches) != 0 {
+		if len(found.Result) != 0 {
 			t.Errorf("found %+v", found)
 		}
 		for _, tt := range []struct {

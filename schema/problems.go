@@ -110,7 +110,7 @@ func (w *walker) repeated(first, again int, n *node, at *place) {
 	})
 }
 
-func (w *walker) missing(name string, n *node, at *place) {
+func (w *walker) missing(name string, at *place) {
 	if w.full() {
 		return
 	}

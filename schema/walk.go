@@ -215,7 +215,7 @@ func (w *walker) absent(start, count int, seen []bool, n *node, at *place) {
 		switch {
 		case seen[i]:
 		case p.required:
-			w.missing(p.name, n, at)
+			w.missing(p.name, at)
 		case p.fallback != nil && !w.output:
 			w.insert(start+1, p.name, p.fallback, count == 0)
 			count++

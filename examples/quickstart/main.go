@@ -52,8 +52,8 @@ func (f folder) search(ctx context.Context, in SearchIn) (found []Match, err err
 		lines := strings.Split(text, "\n")
 		for i, line := range lines {
 			if len(found) < 50 && strings.Contains(strings.ToLower(line), strings.ToLower(in.Query)) {
-				around := lines[max(0, i-2):min(len(lines), i+3)]
-				found = append(found, Match{path, i + 1, strings.Join(around, "\n")})
+				around := strings.Join(lines[max(0, i-2):min(len(lines), i+3)], "\n")
+				found = append(found, Match{path, i + 1, strings.ToValidUTF8(around[:min(len(around), 1000)], "")})
 			}
 		}
 		return nil

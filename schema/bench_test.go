@@ -20,6 +20,7 @@ type addTagged struct {
 }
 
 func benchmarkDecode[T any](b *testing.B, data string) {
+	b.Helper()
 	s, err := schema.For[T](nil)
 	if err != nil {
 		b.Fatal(err)

@@ -122,6 +122,7 @@ func goTypes(t reflect.Type, f form) types {
 		return typeNull | typeInteger
 	case formAny:
 		return typeAny
+	case formPlain:
 	}
 	switch {
 	case isInt(t), isUint(t):

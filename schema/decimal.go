@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -31,7 +32,7 @@ func parseDecimal(token []byte) (d decimal) {
 	d.exp += len(whole)
 	d.digits = whole
 	if len(fraction) > 0 {
-		d.digits = append(whole[:len(whole):len(whole)], fraction...)
+		d.digits = slices.Concat(whole, fraction)
 	}
 	for len(d.digits) > 0 && d.digits[0] == '0' {
 		d.digits = d.digits[1:]

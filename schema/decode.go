@@ -90,8 +90,7 @@ func (w *walker) locate(data []byte, root *node, cause error) {
 		return
 	}
 	p := Problem{Rule: "type", Problem: "cannot be read"}
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(cause, &wrongType) {
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](cause); ok {
 		p.Field = printablePath(wrongType.Field)
 		p.Expected = "a value for " + wrongType.Type.String()
 		p.Problem = "must be " + p.Expected
@@ -101,8 +100,7 @@ func (w *walker) locate(data []byte, root *node, cause error) {
 
 func syntaxError(cause error) error {
 	p := Problem{Rule: "json", Expected: "one valid JSON value", Problem: "invalid JSON"}
-	var e *strictjson.Error
-	if errors.As(cause, &e) {
+	if e, ok := errors.AsType[*strictjson.Error](cause); ok {
 		p.Rule, p.Problem = "json: "+e.Kind.String(), e.Error()
 	}
 	return &mcperrors.Error{

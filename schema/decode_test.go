@@ -16,11 +16,11 @@ import (
 )
 
 // lines returns the problems of a refusal as they stand in its message.
-func lines(t testing.TB, err error) []string {
-	t.Helper()
+func lines(tb testing.TB, err error) []string {
+	tb.Helper()
 	var e *mcperrors.Error
 	if !errors.As(err, &e) || e.Code != mcperrors.Validation {
-		t.Fatalf("%v, want a validation error", err)
+		tb.Fatalf("%v, want a validation error", err)
 	}
 	all := strings.Split(e.Message, "\n- ")
 	return all[1:]

@@ -33,14 +33,14 @@ func (d *deriver) mistake(path, format string, args ...any) {
 	d.errs = append(d.errs, fmt.Errorf(format, args...))
 }
 
-// typeMistake is that a schema cannot be derived from a Go type. It does not
+// typeMistakeError is that a schema cannot be derived from a Go type. It does not
 // matter if a schema is given.
-type typeMistake struct{ error }
+type typeMistakeError struct{ error }
 
 func (d *deriver) noSchema(path, format string, args ...any) {
 	d.mistake(path, format, args...)
 	last := len(d.errs) - 1
-	d.errs[last] = typeMistake{d.errs[last]}
+	d.errs[last] = typeMistakeError{d.errs[last]}
 }
 
 // schema returns the schema of t, which is never nil. Tags inside count unless
@@ -81,7 +81,7 @@ func (d *deriver) container(t reflect.Type, path string, muted bool) *jsonschema
 	case reflect.Array:
 		return &jsonschema.Schema{
 			Type: "array", Items: d.schema(t.Elem(), path+"[]", muted),
-			MinItems: jsonschema.Ptr(t.Len()), MaxItems: jsonschema.Ptr(t.Len()),
+			MinItems: new(t.Len()), MaxItems: new(t.Len()),
 		}
 	case reflect.Map:
 		if t.Key().Kind() != reflect.String && !t.Key().Implements(textMarshaler) {
@@ -152,7 +152,7 @@ func (d *deriver) property(f goField, path string, muted bool) (s *jsonschema.Sc
 
 // quote makes s the schema of what encoding/json writes with the option "string".
 func quote(s *jsonschema.Schema, t reflect.Type) {
-	pattern := ""
+	var pattern string
 	switch {
 	case isInt(t):
 		pattern = `^-?(0|[1-9][0-9]*)$`
@@ -175,8 +175,8 @@ func quote(s *jsonschema.Schema, t reflect.Type) {
 // lost reports fields that have rules or that encoding/json chokes on, and
 // that no JSON reaches.
 func (d *deriver) lost(t reflect.Type, path string) {
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
+		sf := sf
 		if tag := sf.Tag.Get("json"); tag == "-" && sf.IsExported() {
 			for _, r := range parseRules(sf.Tag.Get("validate")).rules {
 				if r.name == "required" {
@@ -214,6 +214,6 @@ func derive(t reflect.Type, flat bool) (*jsonschema.Schema, origins, []error) {
 // besidesTypes returns the mistakes that hold for a schema that is given, too.
 func besidesTypes(mistakes []error) error {
 	return errors.Join(slices.DeleteFunc(mistakes, func(err error) bool {
-		return errors.As(err, new(typeMistake))
+		return errors.As(err, new(typeMistakeError))
 	})...)
 }

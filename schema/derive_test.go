@@ -16,11 +16,11 @@ import (
 	"github.com/trestle-mcp/trestle/schema"
 )
 
-func mustFor[T any](t testing.TB, opts *schema.Options) *schema.Schema[T] {
-	t.Helper()
+func mustFor[T any](tb testing.TB, opts *schema.Options) *schema.Schema[T] {
+	tb.Helper()
 	s, err := schema.For[T](opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -233,6 +233,7 @@ type celsius float64
 func (c celsius) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]float64{"celsius": float64(c)})
 }
+
 func (c *celsius) UnmarshalJSON(data []byte) error {
 	var v struct{ Celsius float64 }
 	err := json.Unmarshal(data, &v)
@@ -268,7 +269,7 @@ func TestSchema_KnowsTheJSONOfTypesWithTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Temp != 36.6 || string(v.Bytes) != "hi" || v.Quoted != -9007199254740993 || v.Base.ID != 1 || v.Note != "n" {
+	if v.Temp != 36.6 || string(v.Bytes) != "hi" || v.Quoted != -9007199254740993 || v.ID != 1 || v.Note != "n" {
 		t.Errorf("%+v", v)
 	}
 	if n := v.Any.(map[string]any)["n"]; n != json.Number("12345678901234567890") {

@@ -57,7 +57,7 @@ func collectFields(t reflect.Type, index []int, open map[reflect.Type]bool) (fie
 	defer delete(open, t)
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		at := append(index[:len(index):len(index)], i)
+		at := slices.Concat(index, []int{i})
 		name, options, hasOptions := strings.Cut(sf.Tag.Get("json"), ",")
 		if name == "-" && !hasOptions {
 			continue

@@ -28,7 +28,6 @@ var (
 	timeType       = reflect.TypeFor[time.Time]()
 	durationType   = reflect.TypeFor[time.Duration]()
 	numberType     = reflect.TypeFor[json.Number]()
-	rawType        = reflect.TypeFor[json.RawMessage]()
 	bigIntType     = reflect.TypeFor[big.Int]()
 	bigRatType     = reflect.TypeFor[big.Rat]()
 	bigFloatType   = reflect.TypeFor[big.Float]()
@@ -88,6 +87,7 @@ func leafSchema(t reflect.Type) (*jsonschema.Schema, error) {
 		return &jsonschema.Schema{Type: "number"}, nil
 	case formBigInt:
 		return &jsonschema.Schema{Type: "integer"}, nil
+	case formPlain:
 	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Slice, reflect.Array, reflect.Map:

@@ -64,8 +64,8 @@ func localOnly(s *jsonschema.Schema) error {
 func walkSchemas(s *jsonschema.Schema, f func(*jsonschema.Schema)) {
 	f(s)
 	v := reflect.ValueOf(s).Elem()
-	for i := range v.NumField() {
-		switch sub := v.Field(i).Interface().(type) {
+	for _, field := range v.Fields() {
+		switch sub := field.Interface().(type) {
 		case *jsonschema.Schema:
 			if sub != nil {
 				walkSchemas(sub, f)

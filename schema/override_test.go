@@ -108,7 +108,7 @@ func TestDecode_FillsInDefaults(t *testing.T) {
 		one := map[string]any{"k": []any{json.Number("1")}}
 		for in, want := range map[string]given{
 			`{}`:                      {7, "low", one, &given2{3, 0}},
-			` { } `:                   {7, "low", one, &given2{3, 0}},
+			"\t{ }":                   {7, "low", one, &given2{3, 0}},
 			`{"a":1,"d":{"y":2}}`:     {1, "low", one, &given2{3, 2}},
 			`{"b":"x","c":{},"d":{}}`: {7, "x", map[string]any{}, &given2{3, 0}},
 			`{"d":{"x":1,"y":1e1}}`:   {7, "low", one, &given2{1, 10}},

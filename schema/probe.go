@@ -138,7 +138,7 @@ func (d *deriver) tryRule(t, parent reflect.Type, r rule, path string) {
 		d.mistake(path, "rule %s on a field of any type", r.raw)
 		return
 	case isFormat && inner.Kind() != reflect.String && formOf(inner) == formPlain,
-		isPattern && inner.Kind() != reflect.String && !(number && strings.HasPrefix(r.name, "num")):
+		isPattern && inner.Kind() != reflect.String && (!number || !strings.HasPrefix(r.name, "num")):
 		d.mistake(path, "rule %s is for strings, not for %s", r.raw, t)
 		return
 	case effects[r.name]:

@@ -65,8 +65,8 @@ func (w *walker) choose(i, end int, n *node, at *place) {
 }
 
 // size reports a length that is too small or too large.
-func (w *walker) size(i, size int, least, most *int, leastName, mostName, unit string, n *node, at *place) {
-	keyword, want := "", ""
+func (w *walker) size(size int, least, most *int, leastName, mostName, unit string, n *node, at *place) {
+	var keyword, want string
 	switch {
 	case least != nil && size < *least:
 		keyword, want = leastName, count(*least, unit)
@@ -153,6 +153,7 @@ func (w *walker) unreadable(i, end int, n *node, at *place) {
 		p.Expected = "a date-time like 2006-01-02T15:04:05Z"
 	case formBytes:
 		p.Expected = "base64"
+	default: // the type's own rules, which only it knows
 	}
 	p.Problem = "must be " + p.Expected + w.got(i, end)
 	w.add(at, p)

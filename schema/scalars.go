@@ -109,7 +109,7 @@ func (w *walker) text(i int, n *node, at *place) int {
 		w.choose(i, end, n, at)
 	}
 	if n.minLength != nil || n.maxLength != nil {
-		w.size(i, utf8.RuneCount(text), n.minLength, n.maxLength, "minLength", "maxLength", "character", n, at)
+		w.size(utf8.RuneCount(text), n.minLength, n.maxLength, "minLength", "maxLength", "character", n, at)
 	}
 	if n.pattern != nil && !n.pattern.Match(text) {
 		w.add(at, Problem{

@@ -149,8 +149,8 @@ func holdsAny(t reflect.Type, seen map[reflect.Type]bool) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return holdsAny(t.Elem(), seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if holdsAny(t.Field(i).Type, seen) {
+		for field := range t.Fields() {
+			if holdsAny(field.Type, seen) {
 				return true
 			}
 		}

@@ -70,8 +70,8 @@ func (f *tagFinder) has(t reflect.Type) (found bool) {
 	}
 	f.open[t] = true
 	defer delete(f.open, t)
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
+		sf := sf
 		tag := sf.Tag.Get("validate")
 		set := parseRules(tag)
 		if tag == "-" || !sf.IsExported() && !sf.Anonymous {

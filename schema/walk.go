@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/trestle-mcp/trestle/internal/strictjson"
@@ -103,17 +104,11 @@ func (w *walker) literal(i int, n *node, at *place) int {
 }
 
 func (n *node) hasLiteral(same func(literal) bool) bool {
-	for _, l := range n.enum {
-		if same(l) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.enum, same)
 }
 
 func (w *walker) array(i int, n *node, at *place) int {
 	here := place{outer: at, kind: placeItem}
-	start := i
 	count := 0
 	var seen map[string]int
 	if n.unique {
@@ -137,7 +132,7 @@ func (w *walker) array(i int, n *node, at *place) int {
 			i = strictjson.SkipSpace(w.data, i+1)
 		}
 	}
-	w.size(start, count, n.minItems, n.maxItems, "minItems", "maxItems", "item", n, at)
+	w.size(count, n.minItems, n.maxItems, "minItems", "maxItems", "item", n, at)
 	return i + 1
 }
 
@@ -169,7 +164,7 @@ func (w *walker) object(i int, n *node, at *place) int {
 			i = strictjson.SkipSpace(w.data, i+1)
 		}
 	}
-	w.size(start, count, n.minimumProps, n.maximumProps, "minProperties", "maxProperties", "member", n, at)
+	w.size(count, n.minimumProps, n.maximumProps, "minProperties", "maxProperties", "member", n, at)
 	if missing > 0 || n.defaults {
 		w.absent(start, count, seen, n, at)
 	}

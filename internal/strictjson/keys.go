@@ -48,7 +48,7 @@ func (k *keySet) add(key []byte) bool {
 
 // slot returns where key is in the table, or where it belongs.
 func (k *keySet) slot(key []byte) uint64 {
-	mask := uint64(len(k.table) - 1)
+	mask := uint64(len(k.table) - 1) //nolint:gosec // never empty
 	slot := maphash.Bytes(hashSeed, key) & mask
 	for n := k.table[slot]; n != 0 && string(k.many[n-1]) != string(key); n = k.table[slot] {
 		slot = (slot + 1) & mask
@@ -59,6 +59,6 @@ func (k *keySet) slot(key []byte) uint64 {
 func (k *keySet) grow() {
 	k.table = make([]int32, max(4*manyKeys, 4*len(k.table)))
 	for i, key := range k.many {
-		k.table[k.slot(key)] = int32(i) + 1 //nolint:gosec // as in add
+		k.table[k.slot(key)] = int32(i) + 1
 	}
 }

@@ -97,7 +97,7 @@ func answer(ctx context.Context, method string, req mcp.Request, err error) (mcp
 	case wire != nil:
 		return nil, onPurpose(wire, full.Wire(method, era.Version(req)).Data)
 	case method == callTool && full.Code.IsToolResult():
-		return toolResult(&full), nil
+		return toolResult(&full, era.Version(req)), nil
 	}
 	return nil, full.Wire(method, era.Version(req))
 }
@@ -129,18 +129,30 @@ func onPurpose(wire *jsonrpc.Error, data json.RawMessage) *jsonrpc.Error {
 	return out
 }
 
+// complete is a result with the resultType that 2026-07-28 demands. go-sdk sets
+// it where it calls the tool, which is below; the field is its own, and only
+// decoding reaches it.
+var complete = func() (res mcp.CallToolResult) {
+	if err := json.Unmarshal([]byte(`{"content":[],"resultType":"complete"}`), &res); err != nil {
+		panic(err)
+	}
+	return res
+}()
+
 // toolResult is always a new one: go-sdk writes to the results it sends.
-func toolResult(e *mcperrors.Error) *mcp.CallToolResult {
+func toolResult(e *mcperrors.Error, version string) *mcp.CallToolResult {
 	data := e.Data()
 	if data.Details != nil {
 		if _, err := json.Marshal(data.Details); err != nil {
 			data.Details = nil // else there would be no answer at all
 		}
 	}
-	res := &mcp.CallToolResult{
-		Meta:    mcp.Meta{ErrorMetaKey: data},
-		Content: []mcp.Content{&mcp.TextContent{Text: e.Text()}},
+	var res mcp.CallToolResult
+	if era.IsModern(version) {
+		res = complete
 	}
+	res.Meta = mcp.Meta{ErrorMetaKey: data}
+	res.Content = []mcp.Content{&mcp.TextContent{Text: e.Text()}}
 	res.SetError(e)
-	return res
+	return &res
 }

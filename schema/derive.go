@@ -176,7 +176,6 @@ func quote(s *jsonschema.Schema, t reflect.Type) {
 // that no JSON reaches.
 func (d *deriver) lost(t reflect.Type, path string) {
 	for sf := range t.Fields() {
-		sf := sf
 		if tag := sf.Tag.Get("json"); tag == "-" && sf.IsExported() {
 			for _, r := range parseRules(sf.Tag.Get("validate")).rules {
 				if r.name == "required" {

@@ -71,7 +71,6 @@ func (f *tagFinder) has(t reflect.Type) (found bool) {
 	f.open[t] = true
 	defer delete(f.open, t)
 	for sf := range t.Fields() {
-		sf := sf
 		tag := sf.Tag.Get("validate")
 		set := parseRules(tag)
 		if tag == "-" || !sf.IsExported() && !sf.Anonymous {

@@ -44,17 +44,12 @@ func Ask(ctx context.Context, requests mcp.InputRequestMap) (mcp.InputResponseMa
 	return askNow(ctx, c.session, requests)
 }
 
-// asking is the state of a modern call's questions.
+// asking is what a modern call knows of its questions.
 type asking struct {
-	mu     sync.Mutex
-	opened bool
-	state  askState
-}
-
-// askState travels through the client between rounds.
-type askState struct {
-	Asked   []string             `json:"q,omitempty"` // keys the client was asked for last
-	Answers mcp.InputResponseMap `json:"r,omitempty"` // answers of earlier rounds
+	mu      sync.Mutex
+	opened  bool
+	earlier mcp.InputResponseMap // answers of earlier rounds, from the sealed state
+	given   mcp.InputResponseMap // answers this round came with
 }
 
 // question is what the client has to be asked, and the state until it answers.
@@ -83,7 +78,8 @@ func asked(err error) (*question, error) {
 	return nil, err
 }
 
-// round returns the answers, or the question if one is missing.
+// round returns the answers, or the question if one is missing. What was
+// answered in an earlier round stays: a client cannot change it by a later one.
 func (a *asking) round(ctx context.Context, c *call, requests mcp.InputRequestMap) (mcp.InputResponseMap, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,48 +89,40 @@ func (a *asking) round(ctx context.Context, c *call, requests mcp.InputRequestMa
 	}
 	answers, missing := make(mcp.InputResponseMap), make(mcp.InputRequestMap)
 	for key, req := range requests {
-		if answer := a.state.Answers[key]; fits(req, answer) {
-			answers[key] = answer
-		} else {
+		switch {
+		case fits(req, a.earlier[key]):
+			answers[key] = a.earlier[key]
+		case fits(req, a.given[key]):
+			a.earlier[key] = a.given[key]
+			answers[key] = a.given[key]
+		default:
 			missing[key] = req
 		}
 	}
 	if len(missing) == 0 {
 		return answers, nil
 	}
-	next := askState{Answers: a.state.Answers}
-	for key := range missing {
-		next.Asked = append(next.Asked, key)
-	}
-	plain, err := json.Marshal(next)
+	plain, err := json.Marshal(a.earlier)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the state of the questions: %w", err)
+		return nil, fmt.Errorf("encoding the answers so far: %w", err)
 	}
 	return nil, &questionError{question{requests: missing, state: c.server.seal.seal(plain, bind)}}
 }
 
-// open reads the state and the answers the call came with, once. Only answers
-// to questions that the state shows were asked count.
+// open reads the state and the answers the call came with, once.
 func (a *asking) open(c *call, bind []byte) error {
 	if a.opened {
 		return nil
 	}
 	sealed, given := asker(c.req)()
+	a.given, a.earlier = given, make(mcp.InputResponseMap)
 	if sealed != "" {
 		plain, err := c.server.seal.open(sealed, bind)
 		if err == nil {
-			err = json.Unmarshal(plain, &a.state)
+			err = json.Unmarshal(plain, &a.earlier)
 		}
 		if err != nil {
 			return fmt.Errorf("%w (%w)", errBadState, err)
-		}
-	}
-	if a.state.Answers == nil {
-		a.state.Answers = make(mcp.InputResponseMap)
-	}
-	for _, key := range a.state.Asked {
-		if answer, ok := given[key]; ok && answer != nil {
-			a.state.Answers[key] = answer
 		}
 	}
 	a.opened = true

@@ -218,20 +218,33 @@ func TestElicit_RoundsCarryEarlierAnswersInSealedState(t *testing.T) {
 	}
 }
 
-func TestElicit_AnswersThatWereNotAskedForDoNotCount(t *testing.T) {
+func TestElicit_TakesOnlyAnswersThatFit(t *testing.T) {
 	srv := askingServer(t, server.Options{})
 	m := newManual(t, srv)
-	unasked, err := m.round(t, "book", "R1", "", isAnn)
-	if err != nil || unasked.InputRequests["who"] == nil {
-		t.Errorf("an answer without a question was taken: %+v, %v", unasked, err)
-	}
-	again, err := m.round(t, "book", "R1", unasked.RequestState, isOK)
+	first, err := m.round(t, "book", "R1", "", nil)
+	mustAdd(t, err)
+	again, err := m.round(t, "book", "R1", first.RequestState, mcp.InputResponseMap{"other": accept(nil)})
 	if err != nil || again.InputRequests["who"] == nil {
 		t.Errorf("an answer to another question was taken: %+v, %v", again, err)
 	}
-	wrongKind, err := m.round(t, "book", "R1", unasked.RequestState, mcp.InputResponseMap{"who": &mcp.ListRootsResult{Roots: []*mcp.Root{}}})
-	if err != nil || wrongKind.InputRequests["who"] == nil {
-		t.Errorf("an answer of another kind was taken: %+v, %v", wrongKind, err)
+	again, err = m.round(t, "book", "R1", first.RequestState, mcp.InputResponseMap{"who": &mcp.ListRootsResult{Roots: []*mcp.Root{}}})
+	if err != nil || again.InputRequests["who"] == nil {
+		t.Errorf("an answer of another kind was taken: %+v, %v", again, err)
+	}
+}
+
+func TestElicit_AnEarlierAnswerCannotBeChangedLater(t *testing.T) {
+	srv := askingServer(t, server.Options{})
+	m := newManual(t, srv)
+	first, err := m.round(t, "book", "R1", "", nil)
+	mustAdd(t, err)
+	second, err := m.round(t, "book", "R1", first.RequestState, isAnn)
+	mustAdd(t, err)
+	third, err := m.round(t, "book", "R1", second.RequestState, mcp.InputResponseMap{
+		"sure": isOK["sure"], "who": accept(map[string]any{"name": "Mallory"}),
+	})
+	if err != nil || third.NeedsInput() || third.Content[0].(*mcp.TextContent).Text != "R1 for Ann (0): true" {
+		t.Errorf("got %+v, %v", third, err)
 	}
 }
 

@@ -106,11 +106,14 @@ func (c *stdioConn) writeResponse(m *jsonrpc.Response) error {
 			return err
 		}
 	}
-	// The caller may use the id again as soon as it has the answer.
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	// The caller may use the id and the room again as soon as it has the answer.
+	// Not before the lock: answers that wait for a slow reader take room.
 	if c.flight.release(m.ID) {
 		defer c.flight.done()
 	}
-	return c.writeLine(data)
+	return c.writeLocked(data)
 }
 
 // rejected is an error that makes a write fail but not the connection: go-sdk
@@ -120,6 +123,10 @@ func rejected(text string) error { return &jsonrpc.Error{Code: -32005, Message: 
 func (c *stdioConn) writeLine(data []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	return c.writeLocked(data)
+}
+
+func (c *stdioConn) writeLocked(data []byte) error {
 	_, err := c.out.Write(append(data, '\n'))
 	if err == nil {
 		return nil

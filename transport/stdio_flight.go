@@ -48,7 +48,7 @@ func (f *flight) begin(m *message) *refusal {
 	if f.draining {
 		return unavailable("").withID(m.id)
 	}
-	if f.running >= f.limit {
+	if len(f.ids) >= f.limit {
 		return coded(&mcperrors.Error{
 			Code: mcperrors.Exhausted, RetryAfter: retryAfter,
 			Message: fmt.Sprintf("%d calls are in flight, retry shortly", f.limit),
@@ -62,8 +62,8 @@ func (f *flight) begin(m *message) *refusal {
 	return nil
 }
 
-// release frees the id of a call that is about to be answered and reports
-// whether it was one. Then done is due.
+// release frees the id and the room of a call whose answer is written next,
+// and reports whether it was one. Then done is due.
 func (f *flight) release(id jsonrpc.ID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

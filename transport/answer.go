@@ -37,7 +37,6 @@ type answer struct {
 	framed  bool         // an error comes after a stream began: make it an event
 	status  int          // of an answer held back, or 0
 	held    bytes.Buffer // its first bytes
-	length  int          // all of its bytes
 }
 
 // Unwrap returns the writer below.
@@ -72,7 +71,6 @@ func (a *answer) WriteHeader(status int) {
 func (a *answer) Write(p []byte) (int, error) {
 	if a.status != 0 {
 		a.held.Write(p[:min(len(p), maxError-a.held.Len())])
-		a.length += len(p)
 		return len(p), nil
 	}
 	a.started = true
@@ -103,7 +101,7 @@ func (a *answer) jsonRefusal() *refusal {
 		ID    json.RawMessage `json:"id"`
 		Error *jsonrpc.Error  `json:"error"`
 	}
-	if a.length > maxError || json.Unmarshal(a.held.Bytes(), &sent) != nil || sent.Error == nil {
+	if json.Unmarshal(a.held.Bytes(), &sent) != nil || sent.Error == nil {
 		return &refusal{status: a.status, err: shortened(a.held.Bytes())}
 	}
 	return &refusal{status: a.status, id: sent.ID, err: sent.Error}

@@ -73,7 +73,7 @@ func (p *hostPolicy) serves(host endpoint, local netip.Addr) bool {
 	if isLoopback(host.host) {
 		return true
 	}
-	return local.IsValid() && !local.IsLoopback() && host.host == local.String()
+	return local.IsValid() && host.host == local.String()
 }
 
 // localIP returns the address r arrived on; it is not valid where that is no

@@ -28,8 +28,13 @@ import (
 // Between the rounds the state travels through the client, encrypted and bound
 // to the principal, the tool and its arguments, for [Options.StateTTL].
 //
+// The answers are *mcp.ElicitResult, *mcp.CreateMessageWithToolsResult and
+// *mcp.ListRootsResult, under the keys of their requests. To ask nothing is
+// answered with nothing at once.
+//
 // A client that lacks a capability a request needs is never asked: the error
-// is go-sdk's CodeMissingRequiredClientCapabilities (-32021).
+// is go-sdk's CodeMissingRequiredClientCapabilities (-32021). See
+// [ClientCapabilities] to ask only what can be answered.
 func Ask(ctx context.Context, requests mcp.InputRequestMap) (mcp.InputResponseMap, error) {
 	c := callFrom(ctx)
 	if c == nil || c.session == nil || asker(c.req) == nil {
@@ -153,10 +158,8 @@ func fits(req mcp.InputRequest, answer mcp.InputResponse) bool {
 		_, ok := answer.(*mcp.ListRootsResult)
 		return ok
 	case *mcp.CreateMessageParams, *mcp.CreateMessageWithToolsParams:
-		switch answer.(type) {
-		case *mcp.CreateMessageResult, *mcp.CreateMessageWithToolsResult:
-			return true
-		}
+		_, ok := answer.(*mcp.CreateMessageWithToolsResult)
+		return ok
 	}
 	return false
 }

@@ -57,7 +57,7 @@ func askOne(ctx context.Context, session *mcp.ServerSession, req mcp.InputReques
 	case *mcp.ElicitParams:
 		return session.Elicit(ctx, p)
 	case *mcp.CreateMessageParams:
-		return session.CreateMessage(ctx, p)
+		return createMessage(ctx, session, p)
 	case *mcp.CreateMessageWithToolsParams:
 		return session.CreateMessageWithTools(ctx, p)
 	case *mcp.ListRootsParams:
@@ -66,19 +66,23 @@ func askOne(ctx context.Context, session *mcp.ServerSession, req mcp.InputReques
 	return nil, fmt.Errorf("unknown kind of request %T", req)
 }
 
+// createMessage answers in the form that modern clients' answers arrive in.
+func createMessage(ctx context.Context, session *mcp.ServerSession, p *mcp.CreateMessageParams) (mcp.InputResponse, error) {
+	res, err := session.CreateMessage(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	out := &mcp.CreateMessageWithToolsResult{Meta: res.Meta, Model: res.Model, Role: res.Role, StopReason: res.StopReason}
+	if res.Content != nil {
+		out.Content = []mcp.Content{res.Content}
+	}
+	return out, nil
+}
+
 // checkCapabilities fails with the protocol's own error (2026-07-28,
 // "Missing required client capabilities") if the client cannot answer.
 func (c *call) checkCapabilities(requests mcp.InputRequestMap) error {
-	r, ok := c.req.(interface {
-		ClientCapabilities() *mcp.ClientCapabilities
-	})
-	if !ok {
-		return fmt.Errorf("server.Ask: %T does not tell the client's capabilities", c.req)
-	}
-	caps := r.ClientCapabilities()
-	if caps == nil {
-		caps = new(mcp.ClientCapabilities)
-	}
+	caps := c.capabilities()
 	missing := make(map[string]struct{})
 	for _, req := range requests {
 		switch req.(type) {

@@ -52,6 +52,27 @@ func URI(ctx context.Context) string {
 	return ""
 }
 
+// ClientCapabilities returns what the client of the running call can do; it is
+// never nil, and empty outside of a call. Do not change it.
+func ClientCapabilities(ctx context.Context) *mcp.ClientCapabilities {
+	if c := callFrom(ctx); c != nil {
+		return c.capabilities()
+	}
+	return new(mcp.ClientCapabilities)
+}
+
+func (c *call) capabilities() *mcp.ClientCapabilities {
+	r, ok := c.req.(interface {
+		ClientCapabilities() *mcp.ClientCapabilities
+	})
+	if ok {
+		if caps := r.ClientCapabilities(); caps != nil {
+			return caps
+		}
+	}
+	return new(mcp.ClientCapabilities)
+}
+
 // Progress tells the client how far the running call is: done out of total
 // (zero: unknown), in any unit, with a text for people that may be empty. done
 // must grow with each call. It does nothing if the client did not ask for

@@ -102,3 +102,25 @@ func TestPrincipal_IsTheCallersOfEachRequest(t *testing.T) {
 	}
 	t.Error("the principal is in no record")
 }
+
+func TestClientCapabilities_AreTheCallers(t *testing.T) {
+	srv, _ := newServer(t, server.Options{})
+	mustAdd(t, server.AddTool(srv, tool("can"), func(ctx context.Context, _ none) (bool, error) {
+		return server.ClientCapabilities(ctx).Elicitation != nil, nil
+	}))
+	for _, able := range []bool{false, true} {
+		o := &mcp.ClientOptions{}
+		if able {
+			o = answers("cancel", nil)
+		}
+		mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
+			var got struct{ Result bool }
+			if c.Call("can", nil).OK().Decode(&got); got.Result != able {
+				t.Errorf("got %t, want %t", got.Result, able)
+			}
+		}, mcptest.WithClient(o))
+	}
+	if server.ClientCapabilities(t.Context()) == nil {
+		t.Error("nil outside of a call")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -125,22 +126,25 @@ func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult,
 	return encodable(&out)
 }
 
-// encodable makes sure that the SDK can encode res: it encodes outside of every
-// middleware, where a panic ends the process and a failure leaves the client
-// without an answer.
+// encodable returns a copy of res that the SDK may mark and can encode. It
+// writes into what it sends, and a handler may return the same result to many
+// calls; and it encodes outside of every middleware, where a panic ends the
+// process and a failure leaves the client without an answer.
 func encodable(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
 	if res == nil {
 		return new(mcp.CallToolResult), nil
 	}
+	out := *res
+	out.Meta = maps.Clone(res.Meta)
 	if slices.ContainsFunc(res.Content, isNilContent) {
 		return nil, errors.New("the tool's result has nil content")
 	}
 	switch c := res.StructuredContent.(type) {
 	case nil:
-		return res, nil
+		return &out, nil
 	case json.RawMessage:
 		if json.Valid(c) {
-			return res, nil
+			return &out, nil
 		}
 		return nil, errors.New("the tool's structured content is not JSON")
 	}
@@ -148,7 +152,6 @@ func encodable(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tool's structured content: %w", err)
 	}
-	out := *res
 	out.StructuredContent = json.RawMessage(raw)
 	return &out, nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -117,12 +118,13 @@ func promptResult[M Messages](description string, m M) *mcp.GetPromptResult {
 	return nil
 }
 
-// ownPromptResult returns a copy that the SDK may mark and encode.
+// ownPromptResult returns a copy that the SDK may mark and can encode.
 func ownPromptResult(res *mcp.GetPromptResult) (*mcp.GetPromptResult, error) {
 	if res == nil {
 		return nil, errors.New("the prompt handler returned no result")
 	}
 	own := *res
+	own.Meta = maps.Clone(res.Meta)
 	if own.Messages == nil && own.InputRequests == nil {
 		own.Messages = []*mcp.PromptMessage{} // null is not a list
 	}

@@ -162,6 +162,7 @@ func readHandler(h mcp.ResourceHandler) mcp.ResourceHandler {
 			return nil, errors.New("the resource handler returned nil contents")
 		}
 		own := *res
+		own.Meta = maps.Clone(res.Meta)
 		own.Contents = make([]*mcp.ResourceContents, len(res.Contents))
 		for i, c := range res.Contents {
 			dup := *c

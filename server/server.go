@@ -105,6 +105,10 @@ func (s *Server) MCP() *mcp.Server { return s.mcp }
 // Name returns the name given to New.
 func (s *Server) Name() string { return s.name }
 
+// Logger returns the server's logger, for what runs outside of calls; in a
+// handler, use the function [Logger].
+func (s *Server) Logger() *zap.Logger { return s.log }
+
 // ResourceUpdated tells the clients that subscribed to uri that it changed.
 func (s *Server) ResourceUpdated(ctx context.Context, uri string) error {
 	return s.mcp.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: uri})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -300,5 +301,33 @@ func TestTool_InputSchemaCanBeGiven(t *testing.T) {
 	mustAdd(t, err)
 	if raw, _ := json.Marshal(list.Tools[0].InputSchema); !strings.Contains(string(raw), `"x-mcp-header":"A"`) {
 		t.Errorf("the schema was changed: %s", raw)
+	}
+}
+
+func TestHandlers_MayReturnTheSameResultToManyCalls(t *testing.T) {
+	shared := &mcp.CallToolResult{Meta: mcp.Meta{"k": "v"}, Content: []mcp.Content{&mcp.TextContent{Text: "shared"}}}
+	prompt := &mcp.GetPromptResult{Meta: mcp.Meta{"k": "v"}}
+	resource := &mcp.ReadResourceResult{Meta: mcp.Meta{"k": "v"}, Contents: []*mcp.ResourceContents{{Text: "shared"}}}
+	srv, _ := newServer(t, server.Options{})
+	mustAdd(t, server.AddTool(srv, tool("shared"), func(context.Context, none) (*mcp.CallToolResult, error) { return shared, nil }))
+	mustAdd(t, server.AddPrompt(srv, server.Prompt{Name: "shared", Description: "d"}, func(context.Context, none) (*mcp.GetPromptResult, error) { return prompt, nil }))
+	mustAdd(t, server.AddResource(srv, server.Resource{URI: "x:shared", Name: "s"}, func(context.Context) (*mcp.ReadResourceResult, error) { return resource, nil }))
+	c := mcptest.New(t, srv)
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			_, toolErr := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "shared"})
+			_, promptErr := c.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "shared"})
+			_, readErr := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "x:shared"})
+			if err := errors.Join(toolErr, promptErr, readErr); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	for _, meta := range []mcp.Meta{shared.Meta, prompt.Meta, resource.Meta} {
+		if len(meta) != 1 {
+			t.Errorf("changed: %v", meta)
+		}
 	}
 }

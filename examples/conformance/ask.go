@@ -62,17 +62,12 @@ func sampling(prompt string) *mcp.CreateMessageParams {
 
 // sampled returns the text in the answer to a sampling request.
 func sampled(answer mcp.InputResponse) string {
-	var content []mcp.Content
-	switch a := answer.(type) {
-	case *mcp.CreateMessageResult: // legacy
-		content = []mcp.Content{a.Content}
-	case *mcp.CreateMessageWithToolsResult: // modern
-		content = a.Content
-	}
 	var texts []string
-	for _, c := range content {
-		if t, ok := c.(*mcp.TextContent); ok {
-			texts = append(texts, t.Text)
+	if a, ok := answer.(*mcp.CreateMessageWithToolsResult); ok {
+		for _, c := range a.Content {
+			if t, ok := c.(*mcp.TextContent); ok {
+				texts = append(texts, t.Text)
+			}
 		}
 	}
 	return strings.Join(texts, "\n")

@@ -38,9 +38,7 @@ func addRoundTools(s *server.Server) {
 	_ = server.AddTool(s, harmless(prefix+"multiple_inputs", "Asks user, model and client at once."), askAll)
 	_ = server.AddTool(s, harmless(prefix+"multi_round", "Asks two questions, one after another."), askTwice)
 	_ = server.AddTool(s, harmless(prefix+"tampered_state", "Asks to confirm, and notices forged state."), confirm)
-	_ = server.AddSDKTool(s, &mcp.Tool{
-		Name: prefix + "capabilities", Description: "Asks only what the client can answer.",
-	}, askWhatIsPossible)
+	_ = server.AddTool(s, harmless(prefix+"capabilities", "Asks only what the client can answer."), askWhatIsPossible)
 }
 
 func greet(ctx context.Context, _ nothing) (string, error) {
@@ -105,27 +103,23 @@ func askTwice(ctx context.Context, _ nothing) (string, error) {
 	return fmt.Sprintf("%s likes %s.", user.Name, favorite.Color), nil
 }
 
-// askWhatIsPossible takes go-sdk's request, which knows what the client can do.
-func askWhatIsPossible(ctx context.Context, req *mcp.CallToolRequest, _ nothing) (*mcp.CallToolResult, any, error) {
+// askWhatIsPossible asks for nothing that the client cannot give.
+func askWhatIsPossible(ctx context.Context, _ nothing) (string, error) {
 	questions := make(mcp.InputRequestMap)
-	if can := req.ClientCapabilities(); can != nil {
-		if can.Sampling != nil {
-			questions["greeting"] = sampling("Write a short greeting.")
-		}
-		if can.RootsV2 != nil {
-			questions["client_roots"] = new(mcp.ListRootsParams)
-		}
-		if can.Elicitation != nil {
-			questions["user_name"] = &mcp.ElicitParams{
-				Mode: "form", Message: "What is your name?", RequestedSchema: json.RawMessage(nameSchema),
-			}
+	can := server.ClientCapabilities(ctx)
+	if can.Sampling != nil {
+		questions["greeting"] = sampling("Write a short greeting.")
+	}
+	if can.RootsV2 != nil {
+		questions["client_roots"] = new(mcp.ListRootsParams)
+	}
+	if can.Elicitation != nil {
+		questions["user_name"] = &mcp.ElicitParams{
+			Mode: "form", Message: "What is your name?", RequestedSchema: json.RawMessage(nameSchema),
 		}
 	}
 	answers, err := server.Ask(ctx, questions)
-	if err != nil {
-		return nil, nil, err
-	}
-	return text(fmt.Sprintf("%d questions were answered.", len(answers))), nil, nil
+	return fmt.Sprintf("%d questions were answered.", len(answers)), err
 }
 
 func roots(answer mcp.InputResponse) string {

@@ -1,0 +1,53 @@
+package trestle
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/trestle-mcp/trestle/bench/internal/fixture"
+	"github.com/trestle-mcp/trestle/server"
+	"github.com/trestle-mcp/trestle/transport"
+)
+
+// Limits that are armed and counted for every call, and that no run reaches.
+const (
+	maxInFlight = 1 << 20
+	longEnough  = 24 * time.Hour
+)
+
+func production(extra int) (http.Handler, error) {
+	s, err := server.New(fixture.ServerName, fixture.ServerVersion, &server.Options{
+		Logger:      discardingLogger(),
+		MaxInFlight: maxInFlight,
+		Timeout:     longEnough,
+		HTTP:        transport.Options{SessionIdle: longEnough},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Mistakes are returned by Handler, all together.
+	_ = server.AddTool(s, server.Tool{Name: fixture.AddName, Description: fixture.AddDescription, ReadOnly: true},
+		func(_ context.Context, in fixture.AddIn) (fixture.AddOut, error) { return sum(in), nil })
+	_ = server.AddTool(s, server.Tool{Name: fixture.EchoName, Description: fixture.EchoDescription, ReadOnly: true},
+		func(_ context.Context, in fixture.EchoIn) (string, error) { return in.Text, nil })
+	for i := range extra {
+		t := fixture.Extra(i)
+		_ = server.AddTool(s, server.Tool{Name: t.Name, Description: t.Description, ReadOnly: true},
+			func(_ context.Context, in fixture.ExtraIn) (string, error) { return in.Query, nil })
+	}
+	return s.Handler()
+}
+
+// discardingLogger is the server's default logger but for where it writes.
+func discardingLogger() *zap.Logger {
+	enc := zap.NewProductionEncoderConfig()
+	enc.TimeKey, enc.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
+	enc.EncodeDuration = zapcore.StringDurationEncoder
+	sink := zapcore.Lock(zapcore.AddSync(io.Discard))
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), sink, zap.InfoLevel))
+}

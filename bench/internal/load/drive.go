@@ -1,0 +1,100 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Script says what a client sends next, and whether the answer is right. Its
+// request is valid until the next one.
+type Script interface {
+	Next() []byte
+	Check(*Response) error
+}
+
+// A Client follows a script on a connection.
+type Client struct {
+	Conn   *Conn
+	Script Script
+}
+
+// Limits end a run, whichever comes first. A call that was sent is waited for.
+type Limits struct {
+	Duration time.Duration
+	Calls    int // in all; 0 means no limit
+}
+
+// grace is how long after its end a run waits for the last answers.
+const grace = 30 * time.Second
+
+// A Result tells of a run in which all answers were right.
+type Result struct {
+	Calls     int
+	Elapsed   time.Duration   // until the last answer
+	Latencies []time.Duration // of each call, sorted
+}
+
+// Run lets all clients send one call after the other, side by side, until a
+// limit is reached. The first wrong answer ends it with an error.
+func Run(ctx context.Context, clients []Client, limits Limits) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	start := time.Now()
+	end := start.Add(limits.Duration)
+	for _, c := range clients {
+		if err := c.Conn.SetDeadline(end.Add(grace)); err != nil {
+			return Result{}, err
+		}
+	}
+	// Closing is what ends a read at once. A canceled run is not continued.
+	stop := context.AfterFunc(ctx, func() {
+		for _, c := range clients {
+			_ = c.Conn.Close()
+		}
+	})
+	var sent atomic.Int64
+	more := func() bool { return limits.Calls <= 0 || sent.Add(1) <= int64(limits.Calls) }
+
+	latencies := make([][]time.Duration, len(clients))
+	var wg sync.WaitGroup
+	for i, c := range clients {
+		wg.Go(func() {
+			var err error
+			if latencies[i], err = c.follow(end, more); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	elapsed := time.Since(start)
+	if !stop() || ctx.Err() != nil {
+		return Result{}, context.Cause(ctx)
+	}
+	all := slices.Concat(latencies...)
+	if len(all) == 0 {
+		return Result{}, errors.New("no call in this run")
+	}
+	slices.Sort(all)
+	return Result{Calls: len(all), Elapsed: elapsed, Latencies: all}, nil
+}
+
+func (c Client) follow(end time.Time, more func() bool) ([]time.Duration, error) {
+	took := make([]time.Duration, 0, 4096)
+	for before := time.Now(); before.Before(end) && more(); {
+		res, err := c.Conn.Do(c.Script.Next())
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		if err := c.Script.Check(res); err != nil {
+			return nil, err
+		}
+		took = append(took, now.Sub(before))
+		before = now
+	}
+	return took, nil
+}

@@ -44,7 +44,7 @@ func unanswered(ctx context.Context, key string, err error) error {
 		return fmt.Errorf("waiting for the answer to %q: %w", key, context.Cause(ctx))
 	}
 	if strings.Contains(err.Error(), unfitAnswer) {
-		return mcperrors.Wrap(mcperrors.Validation, fmt.Sprintf("the answer to %q does not fit its form", key), err)
+		return mcperrors.Wrap(mcperrors.Validation, unfitText(key), err)
 	}
 	return mcperrors.Wrap(mcperrors.Conflict, fmt.Sprintf("the client did not answer %q", key), err)
 }

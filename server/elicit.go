@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -60,8 +61,21 @@ func Elicit[T any](ctx context.Context, key, question string) (T, error) {
 	if answer.Content == nil {
 		raw = nil
 	}
-	return form.Decode(raw)
+	value, err := form.Decode(raw)
+	if err != nil {
+		return none, unfit(key, err)
+	}
+	return value, nil
 }
+
+// unfit says that it is an answer that is wrong, where the schema speaks of arguments.
+func unfit(key string, err error) error {
+	e := *mcperrors.From(err)
+	e.Message = unfitText(key) + ": " + strings.TrimPrefix(e.Message, "invalid arguments: ")
+	return &e
+}
+
+func unfitText(key string) string { return fmt.Sprintf("the answer to %q does not fit its form", key) }
 
 // forms holds a compiled schema for each type that was ever asked for.
 var forms sync.Map // reflect.Type → *schema.Schema[T]

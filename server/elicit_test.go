@@ -106,9 +106,21 @@ func TestElicit_ARefusalIsAnErrorTheModelSees(t *testing.T) {
 
 func TestElicit_AnAnswerThatBreaksTheRulesIsRefused(t *testing.T) {
 	srv := askingServer(t, server.Options{})
-	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
-		c.Call("book", bookIn{"R1"}).Fails(mcperrors.Validation)
-	}, mcptest.WithClient(answers("accept", map[string]map[string]any{"Who": {"name": "Ann", "age": -1}})))
+	const want = `the answer to "who" does not fit its form`
+	minor := map[string]any{"name": "Ann", "age": -1}
+
+	c := mcptest.New(t, srv, mcptest.Legacy(), mcptest.WithClient(answers("accept", map[string]map[string]any{"Who": minor})))
+	if got := c.Call("book", bookIn{"R1"}).Fails(mcperrors.Validation).Text(); !strings.HasPrefix(got, want) {
+		t.Errorf("legacy: got %q", got)
+	}
+	// By hand, since go-sdk's modern client would notice itself.
+	m := newManual(t, srv)
+	first, err := m.round(t, "book", "R1", "", nil)
+	mustAdd(t, err)
+	res, err := m.round(t, "book", "R1", first.RequestState, mcp.InputResponseMap{"who": accept(minor)})
+	if err != nil || !res.IsError || !strings.HasPrefix(res.Content[0].(*mcp.TextContent).Text, want) {
+		t.Errorf("modern: got %+v, %v", res, err)
+	}
 }
 
 func TestElicit_WithoutTheCapabilityFailsAtOnce(t *testing.T) {

@@ -29,7 +29,7 @@ const canary = "s3cr3t-canary"
 // addChaos adds tools that do what handlers should not.
 func addChaos(s *server.Server) {
 	_ = server.AddTool(s, harmless("chaos_panic", "Panics."),
-		func(context.Context, nothing) (string, error) { panic("chaos_panic: " + canary) })
+		func(context.Context, nothing) (string, error) { panic("chaos_panic: password=" + canary) })
 	_ = server.AddTool(s, harmless("chaos_error", "Fails with an error that nobody thought about."),
 		func(context.Context, nothing) (string, error) {
 			return "", errors.New("connect: password=" + canary + " rejected")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +24,10 @@ type Client struct {
 // Limits end a run, whichever comes first. A call that was sent is waited for.
 type Limits struct {
 	Duration time.Duration
-	Calls    int // in all; 0 means no limit
+	Calls    int // of each client; 0 means a million
 }
+
+const maxCalls = 1_000_000
 
 // grace is how long after its end a run waits for the last answers.
 const grace = 30 * time.Second
@@ -56,15 +57,16 @@ func Run(ctx context.Context, clients []Client, limits Limits) (Result, error) {
 			_ = c.Conn.Close()
 		}
 	})
-	var sent atomic.Int64
-	more := func() bool { return limits.Calls <= 0 || sent.Add(1) <= int64(limits.Calls) }
-
+	calls := limits.Calls
+	if calls <= 0 {
+		calls = maxCalls
+	}
 	latencies := make([][]time.Duration, len(clients))
 	var wg sync.WaitGroup
 	for i, c := range clients {
 		wg.Go(func() {
 			var err error
-			if latencies[i], err = c.follow(end, more); err != nil {
+			if latencies[i], err = c.follow(ctx, end, calls); err != nil {
 				cancel(err)
 			}
 		})
@@ -82,9 +84,9 @@ func Run(ctx context.Context, clients []Client, limits Limits) (Result, error) {
 	return Result{Calls: len(all), Elapsed: elapsed, Latencies: all}, nil
 }
 
-func (c Client) follow(end time.Time, more func() bool) ([]time.Duration, error) {
-	took := make([]time.Duration, 0, 4096)
-	for before := time.Now(); before.Before(end) && more(); {
+func (c Client) follow(ctx context.Context, end time.Time, calls int) ([]time.Duration, error) {
+	took := make([]time.Duration, 0, min(calls, 4096))
+	for before := time.Now(); before.Before(end) && len(took) < calls && ctx.Err() == nil; {
 		res, err := c.Conn.Do(c.Script.Next())
 		if err != nil {
 			return nil, err

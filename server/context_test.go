@@ -96,7 +96,7 @@ func TestPrincipal_IsTheCallersOfEachRequest(t *testing.T) {
 		}
 	})
 	for _, e := range logs.FilterMessage("mcp call").All() {
-		if p, ok := e.ContextMap()["principal"]; ok && p == ann.Key() {
+		if p, ok := e.ContextMap()["principal"]; ok && p == "ann of https://issuer" {
 			return
 		}
 	}

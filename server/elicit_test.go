@@ -319,7 +319,7 @@ func TestState_ExpiresAndSurvivesKeyRotation(t *testing.T) {
 		if res, err := after.round(t, "book", "R1", next.RequestState, isOK); err != nil || res.NeedsInput() {
 			t.Errorf("the new key seals during the change: %+v, %v", res, err)
 		}
-		time.Sleep(time.Minute + time.Second) //nolint:forbidigo // virtual time
+		<-time.After(time.Minute + time.Second) // virtual
 		if _, err := during.round(t, "book", "R1", next.RequestState, isOK); err == nil {
 			t.Error("expired state was accepted")
 		}

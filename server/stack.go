@@ -46,7 +46,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 		middleware.Recover(),
 		middleware.RequestID(),
 		identify,
-		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalKey}),
+		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
 		checkURIs,
 		middleware.Chain(o.Middleware...),
@@ -71,9 +71,16 @@ func identify(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-func principalKey(ctx context.Context) string {
-	p, _ := auth.PrincipalFrom(ctx)
-	return p.Key()
+// principalName is the caller as a person reads it in the log.
+func principalName(ctx context.Context) string {
+	p, ok := auth.PrincipalFrom(ctx)
+	switch {
+	case !ok:
+		return ""
+	case p.Issuer == "":
+		return p.Subject
+	}
+	return p.Subject + " of " + p.Issuer
 }
 
 // legacyHandshake keeps a session that was opened by initialize in the legacy

@@ -106,54 +106,63 @@ func (o output[Out]) result(v Out) (*mcp.CallToolResult, error) {
 // merge adds v to res as structured content and, if there is no other, text.
 // A result that asks for input carries neither.
 func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult, error) {
-	if res == nil {
-		res = new(mcp.CallToolResult)
-	}
-	if any(v) == nil || res.InputRequests != nil || res.IsError || res.StructuredContent != nil {
+	if any(v) == nil || (res != nil && (res.InputRequests != nil || res.IsError || res.StructuredContent != nil)) {
 		return encodable(res)
 	}
 	raw, err := o.encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tool's result: %w", err)
 	}
-	out := *res
+	out, err := own(res)
+	if err != nil {
+		return nil, err
+	}
 	if raw[0] == '{' || o.schema != nil {
 		out.StructuredContent = raw
 	}
 	if out.Content == nil {
 		out.Content = []mcp.Content{&mcp.TextContent{Text: string(raw)}}
 	}
-	return encodable(&out)
+	return out, nil
 }
 
-// encodable returns a copy of res that the SDK may mark and can encode. It
-// writes into what it sends, and a handler may return the same result to many
-// calls; and it encodes outside of every middleware, where a panic ends the
-// process and a failure leaves the client without an answer.
-func encodable(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
+// own returns a copy of a handler's result: the SDK writes into what it sends,
+// and a handler may return the same result to many calls.
+func own(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
 	if res == nil {
 		return new(mcp.CallToolResult), nil
 	}
-	out := *res
-	out.Meta = maps.Clone(res.Meta)
 	if slices.ContainsFunc(res.Content, isNilContent) {
 		return nil, errors.New("the tool's result has nil content")
 	}
-	switch c := res.StructuredContent.(type) {
+	out := *res
+	out.Meta = maps.Clone(res.Meta)
+	return &out, nil
+}
+
+// encodable is own, for results whose structured content is not known to be
+// sound: the SDK encodes outside of every middleware, where a panic ends the
+// process and a failure leaves the client without an answer.
+func encodable(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
+	out, err := own(res)
+	if err != nil {
+		return nil, err
+	}
+	switch c := out.StructuredContent.(type) {
 	case nil:
-		return &out, nil
+		return out, nil
 	case json.RawMessage:
 		if json.Valid(c) {
-			return &out, nil
+			return out, nil
 		}
 		return nil, errors.New("the tool's structured content is not JSON")
 	}
-	raw, err := json.Marshal(res.StructuredContent)
+	raw, err := json.Marshal(out.StructuredContent)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tool's structured content: %w", err)
 	}
 	out.StructuredContent = json.RawMessage(raw)
-	return &out, nil
+	return out, nil
 }
 
 func isNilContent(c mcp.Content) bool {

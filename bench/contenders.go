@@ -67,7 +67,7 @@ type launcher func(ctx context.Context, c contender) (measure.Command, error)
 func build(dir string) launcher {
 	return func(ctx context.Context, c contender) (measure.Command, error) {
 		path := filepath.Join(dir, filepath.Base(c.program)+".exe") // a name that every system starts
-		if _, err := os.Stat(path); err == nil { // another contender is the same program
+		if _, err := os.Stat(path); err == nil {                    // another contender is the same program
 			return measure.Command{Path: path}, nil
 		}
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", path, modulePath+c.program) //nolint:gosec // packages of this module

@@ -25,6 +25,9 @@ func residentBytes() uint64 {
 	if err != nil || len(fields) < 2 {
 		return 0
 	}
-	pages, _ := strconv.ParseUint(string(fields[1]), 10, 64)
-	return pages * uint64(os.Getpagesize())
+	pages, err := strconv.ParseUint(string(fields[1]), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(max(0, os.Getpagesize()))
 }

@@ -12,15 +12,15 @@ import (
 // openTimeout bounds what happens before any load.
 const openTimeout = time.Minute
 
-// connect opens n connections, each with a client that follows the script that
-// makes for it. The clients that exist are returned with the error, too.
-func connect(ctx context.Context, addr string, n int, make func() load.Script) (clients []load.Client, err error) {
+// connect opens n connections for clients without a script. Those that exist
+// are returned with the error, too.
+func connect(ctx context.Context, addr string, n int) (clients []load.Client, err error) {
 	for range n {
 		conn, err := load.Dial(ctx, addr)
 		if err != nil {
 			return clients, err
 		}
-		clients = append(clients, load.Client{Conn: conn, Script: make()})
+		clients = append(clients, load.Client{Conn: conn})
 	}
 	return clients, nil
 }
@@ -49,7 +49,7 @@ func handshake(ctx context.Context, clients []load.Client, addr string, perClien
 // callers returns n clients for a load, each with its own session if the
 // server has such.
 func callers(ctx context.Context, addr string, cell Cell) (clients []load.Client, err error) {
-	clients, err = connect(ctx, addr, cell.Connections, func() load.Script { return nil })
+	clients, err = connect(ctx, addr, cell.Connections)
 	if err != nil {
 		return clients, err
 	}

@@ -55,6 +55,10 @@ func start(ctx context.Context, c Command, extra ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	cmd.Cancel = func() error { // asks it to end; WaitDelay bounds how long it may take
+		_ = stdin.Close() // it may be closed already
+		return nil
+	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -138,7 +142,7 @@ func (p *process) stop() error {
 	<-p.out
 	err := p.cmd.Wait()
 	timer.Stop()
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) { // else it ended as it was asked to
 		return fmt.Errorf("%w\n%s", err, p.errs)
 	}
 	return nil

@@ -46,7 +46,7 @@ func (p *Plan) sessionRound(ctx context.Context, c Contender, connections int) (
 		return s, err
 	}
 	defer func() { err = errors.Join(err, process.stop()) }()
-	clients, err := connect(ctx, process.addr, openers, func() load.Script { return nil })
+	clients, err := connect(ctx, process.addr, openers)
 	defer func() { closeAll(clients) }()
 	if err != nil {
 		return s, err

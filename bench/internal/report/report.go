@@ -4,6 +4,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/trestle-mcp/trestle/bench/internal/measure"
@@ -11,7 +12,7 @@ import (
 	"github.com/trestle-mcp/trestle/bench/internal/workload"
 )
 
-// A Column of the report is a contender.
+// A Contender is what a row of the tables is about.
 type Contender struct {
 	Name    string // as in the results
 	Label   string // for people
@@ -98,9 +99,9 @@ func number(v float64) string {
 	switch {
 	case v == 0:
 		return "–"
-	case v >= 100 || v <= -100:
+	case math.Abs(v) >= 99.95:
 		return fmt.Sprintf("%.0f", v)
-	case v >= 10 || v <= -10:
+	case math.Abs(v) >= 9.995:
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
@@ -110,4 +111,9 @@ func kilo(v float64) string   { return number(v / 1e3) }
 func mega(v float64) string   { return number(v / 1e6) }
 func millis(v float64) string { return number(v / 1e3) } // of µs
 
-func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+func percent(v float64) string {
+	if v == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", 100*v)
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/trestle-mcp/trestle/bench/internal/measure"
 	"github.com/trestle-mcp/trestle/bench/internal/stats"
@@ -11,32 +12,44 @@ import (
 )
 
 // Headline writes the table for the README: the small call, where it was
-// measured under the load that stands for all.
+// measured under the load that stands for all. Each figure is that of every era
+// in turn.
 func (r *Report) Headline(w io.Writer) {
-	head := []string{"`tools/call`, " + strconv.Itoa(headConnections) + " connections"}
+	var eras []string
 	var cells []map[string][]measure.Sample
 	for _, e := range workload.Eras() {
 		if c := r.cell(e, workload.Add, headConnections); c != nil {
-			cells = append(cells, c)
-			head = append(head, e.String()+": CPU µs", "× floor", "calls/s", "p50 ms", "p99 ms", "allocs", "kB")
+			cells, eras = append(cells, c), append(eras, e.String())
 		}
 	}
 	if len(cells) == 0 {
 		return
 	}
+	head := fmt.Sprintf("`tools/call` on %d connections, %s", headConnections, strings.Join(eras, " / "))
 	var rows [][]string
 	for _, c := range r.Contenders {
 		row := []string{c.label()}
-		for _, rounds := range cells {
-			s := rounds[c.Name]
-			row = append(
-				row, number(median(s, cpu)), number(ratio(rounds, c.Name, Floor, cpu)), number(median(s, rate)),
-				millis(median(s, p50)), millis(median(s, p99)), number(median(s, allocs)), kilo(median(s, alloc)),
-			)
+		for _, text := range headlineColumns(c.Name) {
+			var each []string
+			for _, rounds := range cells {
+				each = append(each, text(rounds))
+			}
+			row = append(row, strings.Join(each, " / "))
 		}
 		rows = append(rows, row)
 	}
-	table(w, head, rows)
+	table(w, []string{head, "CPU µs", "× floor", "calls/s", "p50 ms", "p99 ms", "allocs", "kB"}, rows)
+}
+
+func headlineColumns(name string) []func(map[string][]measure.Sample) string {
+	column := func(metric func(measure.Sample) float64, format func(float64) string) func(map[string][]measure.Sample) string {
+		return func(rounds map[string][]measure.Sample) string { return format(median(rounds[name], metric)) }
+	}
+	return []func(map[string][]measure.Sample) string{
+		column(cpu, number),
+		func(rounds map[string][]measure.Sample) string { return number(ratio(rounds, name, Floor, cpu)) },
+		column(rate, number), column(p50, millis), column(p99, millis), column(allocs, number), column(alloc, kilo),
+	}
 }
 
 // loads writes a table for each workload in each era.

@@ -43,7 +43,9 @@ func quote(s string) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string always encodes
+	if err := enc.Encode(s); err != nil {
+		panic(err) // a string always encodes
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

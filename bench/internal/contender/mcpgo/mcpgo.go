@@ -46,7 +46,7 @@ func New(extra int, sessions bool) http.Handler {
 func add(_ context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	var in fixture.AddIn
 	if err := json.Unmarshal(req.Params.RawArguments, &in); err != nil {
-		return mcp.NewToolResultError("invalid arguments"), nil
+		return mcp.NewToolResultErrorFromErr("invalid arguments", err), nil
 	}
 	out := fixture.AddOut{Sum: in.A + in.B}
 	encoded, err := json.Marshal(out)
@@ -59,7 +59,7 @@ func add(_ context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error
 func echo(_ context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	var in fixture.EchoIn
 	if err := json.Unmarshal(req.Params.RawArguments, &in); err != nil {
-		return mcp.NewToolResultError("invalid arguments"), nil
+		return mcp.NewToolResultErrorFromErr("invalid arguments", err), nil
 	}
 	return mcp.NewToolResultText(in.Text), nil
 }
@@ -67,7 +67,7 @@ func echo(_ context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, erro
 func search(_ context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	var in fixture.ExtraIn
 	if err := json.Unmarshal(req.Params.RawArguments, &in); err != nil {
-		return mcp.NewToolResultError("invalid arguments"), nil
+		return mcp.NewToolResultErrorFromErr("invalid arguments", err), nil
 	}
 	return mcp.NewToolResultText(in.Query), nil
 }

@@ -20,9 +20,9 @@ const (
 	longEnough  = 24 * time.Hour
 )
 
-func production(extra int) (http.Handler, error) {
+func production(extra int, log io.Writer) (http.Handler, error) {
 	s, err := server.New(fixture.ServerName, fixture.ServerVersion, &server.Options{
-		Logger:      discardingLogger(),
+		Logger:      loggerTo(log),
 		MaxInFlight: maxInFlight,
 		Timeout:     longEnough,
 		HTTP:        transport.Options{SessionIdle: longEnough},
@@ -43,11 +43,11 @@ func production(extra int) (http.Handler, error) {
 	return s.Handler()
 }
 
-// discardingLogger is the server's default logger but for where it writes.
-func discardingLogger() *zap.Logger {
+// loggerTo is the server's default logger but for where it writes.
+func loggerTo(w io.Writer) *zap.Logger {
 	enc := zap.NewProductionEncoderConfig()
 	enc.TimeKey, enc.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
 	enc.EncodeDuration = zapcore.StringDurationEncoder
-	sink := zapcore.Lock(zapcore.AddSync(io.Discard))
+	sink := zapcore.Lock(zapcore.AddSync(w))
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), sink, zap.InfoLevel))
 }

@@ -12,6 +12,7 @@ package trestle
 import (
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/trestle-mcp/trestle/bench/internal/fixture"
@@ -47,7 +48,7 @@ func New(stack string, extra int) (http.Handler, error) {
 	case stack == Bare:
 		return bare(extra)
 	case stack == Production:
-		return production(extra)
+		return production(extra, io.Discard)
 	}
 	return nil, fmt.Errorf("-stack %q is neither %s nor %s", stack, Bare, Production)
 }

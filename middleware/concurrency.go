@@ -36,7 +36,7 @@ type Gate struct {
 func (g *Gate) InFlight() int64 { return g.inFlight.Load() }
 
 // Middleware returns the layer. A slot is free again when the layer below
-// returns or panics.
+// returns or panics, or, inside of [Log], when [Deadline] abandons the call.
 func (g *Gate) Middleware() mcp.Middleware {
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
@@ -46,7 +46,12 @@ func (g *Gate) Middleware() mcp.Middleware {
 			if !g.enter() {
 				return nil, exhausted("too many calls in flight", g.RetryAfter)
 			}
-			defer g.inFlight.Add(-1)
+			rec := recordFrom(ctx)
+			if rec == nil || !rec.gate.CompareAndSwap(nil, g) {
+				defer g.inFlight.Add(-1)
+				return next(ctx, method, req)
+			}
+			defer leaveGate(ctx)
 			return next(ctx, method, req)
 		}
 	}
@@ -66,6 +71,16 @@ func (g *Gate) enter() bool {
 		}
 		if g.inFlight.CompareAndSwap(n, n+1) {
 			return true
+		}
+	}
+}
+
+// leaveGate frees the slot that the call of ctx holds, if it holds one. A call
+// that is abandoned at its deadline leaves before its handler does.
+func leaveGate(ctx context.Context) {
+	if rec := recordFrom(ctx); rec != nil {
+		if g := rec.gate.Swap(nil); g != nil {
+			g.inFlight.Add(-1)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
 
 // defaultMaxAbandoned keeps what abandoned handlers hold within some MiB
@@ -25,9 +27,10 @@ func Timeout(limit time.Duration) mcp.Middleware {
 // At the deadline the call's context ends and the caller is answered Timeout,
 // even if the handler ignores its context. Such a handler is abandoned: it runs
 // on, its result is dropped, a panic of it goes to the call's log, and it is
-// counted until it returns. To make that possible each bounded call runs on a
-// goroutine of its own. A caller that leaves ends the context too, but the
-// handler may then use the time it has left.
+// counted until it returns. Over HTTP, Trestle's transport lets a timer give that
+// answer; on other transports each bounded call runs on a goroutine of its own.
+// A caller that leaves ends the context too, but the handler may then use the
+// time it has left.
 //
 // Set the fields before calling Middleware. Several servers may share a Deadline.
 type Deadline struct {
@@ -62,6 +65,9 @@ func (d *Deadline) Middleware() mcp.Middleware {
 			}
 			if d.full() {
 				return nil, exhausted("too many calls have overrun their time", d.RetryAfter)
+			}
+			if caller := watchdog.From(ctx); caller != nil {
+				return d.watch(ctx, limit, caller, next, method, req)
 			}
 			return d.run(ctx, limit, next, method, req)
 		}

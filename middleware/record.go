@@ -23,6 +23,9 @@ type record struct {
 	// may have layers below still running.
 	failure atomic.Pointer[mcperrors.Error]
 
+	// gate is where the call holds a slot, until it is taken away.
+	gate atomic.Pointer[Gate]
+
 	once   sync.Once
 	logger *zap.Logger
 }

@@ -1,0 +1,88 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/watchdog"
+)
+
+// overrunGrace is how long past its deadline a handler may run before the log
+// tells: most return as soon as their context ends.
+const overrunGrace = time.Second
+
+// The states of a watched call.
+const (
+	callRunning   = iota
+	callReturned  // before its deadline, which has no say any more
+	callAbandoned // answered by the timer, and still running
+	callOver      // abandoned, and then returned
+)
+
+// A watched call stays on its goroutine. At the deadline a timer answers it,
+// and whoever is first, the handler by returning or the timer, has the say.
+type watched struct {
+	ctx    *timed
+	d      *Deadline
+	caller watchdog.Caller
+	method string
+	req    mcp.Request
+
+	state atomic.Int32
+}
+
+func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchdog.Caller,
+	next mcp.MethodHandler, method string, req mcp.Request,
+) (mcp.Result, error) {
+	w := &watched{ctx: newTimed(ctx, time.Now().Add(limit)), d: d, caller: caller, method: method, req: req}
+	timer := time.AfterFunc(limit, w.expire)
+	defer w.leave(timer)
+	res, err := next(w.ctx, method, req)
+	if !w.state.CompareAndSwap(callRunning, callReturned) {
+		// Nobody hears this any more; it is for the layers that report.
+		return nil, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || (errors.Is(err, context.Canceled) && w.ctx.expired()) {
+		return res, mcperrors.Wrap(mcperrors.Timeout, "", err)
+	}
+	return res, err
+}
+
+// leave is called when the handler returned or panicked.
+func (w *watched) leave(timer *time.Timer) {
+	timer.Stop()
+	w.ctx.end(context.Canceled)
+	if w.state.CompareAndSwap(callRunning, callReturned) { // it panicked
+		return
+	}
+	if w.state.CompareAndSwap(callAbandoned, callOver) {
+		w.d.abandoned.Add(-1)
+	}
+}
+
+// expire is called at the deadline.
+func (w *watched) expire() {
+	w.ctx.end(context.DeadlineExceeded)
+	w.d.abandoned.Add(1) // first, because leave takes it back
+	if !w.state.CompareAndSwap(callRunning, callAbandoned) {
+		w.d.abandoned.Add(-1)
+		return
+	}
+	call := w.ctx.Context
+	w.caller.Answer(answer(call, w.method, w.req, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)))
+	leaveGate(call)
+	time.AfterFunc(overrunGrace, w.tell)
+}
+
+func (w *watched) tell() {
+	if w.state.Load() == callAbandoned {
+		LoggerFrom(w.ctx.Context).Warn("a handler runs on past its deadline; its call was answered without it",
+			zap.Int64("abandoned", w.d.Abandoned()))
+	}
+}

@@ -70,3 +70,14 @@ func (*panicError) Error() string { return "transport: panic in a handler" }
 func panicked(v any) error {
 	return mcperrors.Wrap(mcperrors.Internal, "", &panicError{v, string(debug.Stack())})
 }
+
+// stackOf returns where the panic behind err was, or "". It calls no method of
+// err: somebody else's could panic.
+func stackOf(err error) string {
+	if e, ok := err.(*mcperrors.Error); ok && e != nil { //nolint:errorlint // as panicked made it
+		if p, ok := e.Cause.(*panicError); ok { //nolint:errorlint // likewise
+			return p.stack
+		}
+	}
+	return ""
+}

@@ -136,8 +136,13 @@ func appendError(dst []byte, id json.RawMessage, err error) []byte {
 // maxErrorText bounds the text of an error, in bytes.
 const maxErrorText = 4 << 10
 
-// wireError returns err as it is sent.
-func wireError(err error) *jsonrpc.Error {
+// wireError returns err as it is sent. An error that panics is internal.
+func wireError(err error) (sent *jsonrpc.Error) {
+	defer func() {
+		if recover() != nil {
+			sent = (&mcperrors.Error{Code: mcperrors.Internal}).Wire("", "")
+		}
+	}()
 	wire, ok := err.(*jsonrpc.Error) //nolint:errorlint // the unwrapped case; errors.As follows
 	if !ok {
 		// A coded error also answers As for *jsonrpc.Error, so it is asked first.
@@ -146,12 +151,16 @@ func wireError(err error) *jsonrpc.Error {
 		}
 	}
 	if !ok || wire == nil {
-		return mcperrors.From(err).Wire("", "")
+		e := mcperrors.From(err)
+		if e == nil { // a typed nil
+			e = &mcperrors.Error{Code: mcperrors.Internal}
+		}
+		return e.Wire("", "")
 	}
 	if len(wire.Message) <= maxErrorText && (len(wire.Data) == 0 || json.Valid(wire.Data)) {
 		return wire
 	}
-	sent := &jsonrpc.Error{Code: wire.Code, Message: wire.Message, Data: wire.Data}
+	sent = &jsonrpc.Error{Code: wire.Code, Message: wire.Message, Data: wire.Data}
 	if len(sent.Message) > maxErrorText {
 		sent.Message = "the request failed" // such texts repeat what the client sent
 	}

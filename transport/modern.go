@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -87,10 +86,9 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	if list, ok := res.(*mcp.ListToolsResult); ok && err == nil {
 		m.tools.learn(before, list.Tools)
 	}
-	if p, ok := errors.AsType[*panicError](err); ok {
-		m.log.LogAttrs(ctx, slog.LevelError, "panic in a handler", slog.String("method", msg.method), slog.String("stack", p.stack))
+	if stack := stackOf(call.finish(res, err)); stack != "" {
+		m.log.LogAttrs(ctx, slog.LevelError, "panic in a handler", slog.String("method", msg.method), slog.String("stack", stack))
 	}
-	call.finish(res, err)
 	return true, nil
 }
 

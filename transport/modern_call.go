@@ -98,8 +98,9 @@ func (c *modernCall) event(data []byte) error {
 	return nil
 }
 
-// finish answers the call, unless that was done.
-func (c *modernCall) finish(res mcp.Result, err error) {
+// finish answers the call, unless that was done. It returns the error that it
+// answered with.
+func (c *modernCall) finish(res mcp.Result, err error) error {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	if err == nil {
@@ -107,19 +108,20 @@ func (c *modernCall) finish(res mcp.Result, err error) {
 	}
 	if err != nil {
 		c.refuse(refusalFor(err))
-		return
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.finished:
-		return
+		return nil
 	case c.begun, c.stream:
 		_ = c.event(*buf) // the client may be gone
 	default:
 		c.write(*buf)
 	}
 	c.finished = true
+	return nil
 }
 
 // refuse answers the call with an error, unless it was answered.

@@ -266,9 +266,28 @@ func decodeValue(value []byte) any {
 func decodeObject(value []byte) map[string]any {
 	m := map[string]any{}
 	for key, member := range strictjson.Members(value) {
-		m[string(key)] = decodeValue(member)
+		m[keyText(key)] = decodeValue(member)
 	}
 	return m
+}
+
+// keyText returns key as a string, without a copy where many calls have it.
+func keyText(key []byte) string {
+	switch string(key) {
+	case mcp.MetaKeyProtocolVersion:
+		return mcp.MetaKeyProtocolVersion
+	case mcp.MetaKeyClientInfo:
+		return mcp.MetaKeyClientInfo
+	case mcp.MetaKeyClientCapabilities:
+		return mcp.MetaKeyClientCapabilities
+	case "name":
+		return "name"
+	case "version":
+		return "version"
+	case "progressToken":
+		return "progressToken"
+	}
+	return string(key)
 }
 
 func decodeArray(value []byte) []any {

@@ -25,12 +25,14 @@ func checkContent(h http.Header) *refusal {
 	if len(types) != 1 {
 		return unsupported("one Content-Type is needed: " + typeJSON)
 	}
-	media, params, err := mime.ParseMediaType(types[0])
-	if err != nil || media != typeJSON {
-		return unsupported("Content-Type must be " + typeJSON)
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return unsupported("charset must be utf-8")
+	if types[0] != typeJSON {
+		media, params, err := mime.ParseMediaType(types[0])
+		if err != nil || media != typeJSON {
+			return unsupported("Content-Type must be " + typeJSON)
+		}
+		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+			return unsupported("charset must be utf-8")
+		}
 	}
 	for _, coding := range h.Values("Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {

@@ -29,21 +29,32 @@ var errDrained = errors.New("transport: drained")
 // Only sessions that h opened are closed; the server may have others. Drain may
 // be called at any moment, repeatedly and concurrently; every call waits.
 func (h *HTTPHandler) Drain(ctx context.Context) error {
-	idle := h.calls.drain()
+	idle, direct := h.calls.drain(), h.direct.inflight.drain()
 	var err error
-	select {
-	case <-idle:
-	default:
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			if cut := h.cancelCalls(func(*exchange) bool { return true }); cut > 0 {
-				err = fmt.Errorf("transport: drain cut %d calls: %w", cut, context.Cause(ctx))
-			}
+	if !within(ctx, idle) || !within(ctx, direct) {
+		cut := h.direct.inflight.cut()
+		if cut += h.cancelCalls(func(*exchange) bool { return true }); cut > 0 {
+			err = fmt.Errorf("transport: drain cut %d calls: %w", cut, context.Cause(ctx))
 		}
 	}
 	h.calls.endStreams()
+	h.direct.idle.close()
 	return errors.Join(err, h.closeSessions(ctx, err == nil))
+}
+
+// within reports whether done is closed before ctx ends.
+func within(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // closeSessions closes every session of h, and waits for that if asked to.
@@ -59,17 +70,10 @@ func (h *HTTPHandler) closeSessions(ctx context.Context, wait bool) error {
 	if !wait {
 		return nil
 	}
-	select {
-	case <-done:
-		return nil
-	default:
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
+	if !within(ctx, done) {
 		return fmt.Errorf("transport: drain left sessions that still close: %w", context.Cause(ctx))
 	}
+	return nil
 }
 
 func closeSession(s *mcp.ServerSession) { _ = s.Close() } // what it returns is about a connection that is gone

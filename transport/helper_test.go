@@ -270,3 +270,22 @@ func settled(t *testing.T, before int) {
 	buf := make([]byte, 1<<20)
 	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
 }
+
+// recorded makes one modern call without a network.
+func recorded(t *testing.T, h http.Handler, method, name, params string) *httptest.ResponseRecorder {
+	t.Helper()
+	if params != "" {
+		params += ","
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/",
+		strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{`+params+meta+`}}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("MCP-Protocol-Version", modern)
+	r.Header.Set("Mcp-Method", method)
+	if strings.HasSuffix(method, "/call") || strings.HasSuffix(method, "/get") || strings.HasSuffix(method, "/read") {
+		r.Header.Set("Mcp-Name", name)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}

@@ -22,6 +22,8 @@ type HTTPHandler struct {
 	server   *mcp.Server
 	legacy   http.Handler
 	modern   http.Handler
+	direct   *modernEra
+	listens  *listens
 	calls    *calls
 	sessions *sessions
 }
@@ -40,6 +42,8 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	}
 	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
 	h.sessions = newSessions(resolved.store, h.calls, resolved.principal)
+	h.direct = newModernEra(newDispatcher(s), resolved.log)
+	h.listens = newListens()
 	get := func(*http.Request) *mcp.Server { return s }
 	// One SDK handler cannot serve both eras: without sessions legacy clients
 	// lose sampling and elicitation, with them modern ones are refused.

@@ -20,6 +20,7 @@ type named struct {
 	name    string // params.name
 	uri     string // params.uri
 	version string // the protocol version in params._meta
+	meta    json.RawMessage
 }
 
 // names reads them from params and refuses names that are not fit to be
@@ -37,6 +38,7 @@ func names(params json.RawMessage) (n named, _ *refusal) {
 		case "notifications": // of subscriptions/listen
 			r = checkSubscriptions(value)
 		case "_meta":
+			n.meta = value
 			n.version, r = metaVersion(value)
 		}
 		if r != nil {

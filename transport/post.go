@@ -3,16 +3,11 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
-
-	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/internal/strictjson"
 )
@@ -40,6 +35,9 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	if ref != nil {
 		return ref
 	}
+	if era.IsModern(version) {
+		return h.serveModern(w, r, body, messages[0], version)
+	}
 	var id json.RawMessage // of the request, for errors about all of it
 	if !batch && !messages[0].isResponse() {
 		id = messages[0].id
@@ -53,34 +51,6 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 		ref.id = id
 	}
 	return ref
-}
-
-// readBody reads the body to its end: only then does net/http notice a client
-// that leaves.
-func (h *HTTPHandler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	tooLarge := func() *refusal {
-		return refuse(http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest, mcperrors.Validation,
-			fmt.Sprintf("the body is longer than %d bytes", h.maxBytes))
-	}
-	body := r.Body
-	if h.maxBytes >= 0 {
-		if r.ContentLength > h.maxBytes {
-			return nil, tooLarge()
-		}
-		body = http.MaxBytesReader(w, body, h.maxBytes)
-	}
-	var buf bytes.Buffer
-	_, err := io.Copy(&buf, body)
-	var tooMany *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooMany):
-		return nil, tooLarge()
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, refuse(http.StatusRequestTimeout, jsonrpc.CodeInvalidRequest, mcperrors.Timeout, "the body came too slowly")
-	case err != nil:
-		return nil, invalidRequest("the body could not be read")
-	}
-	return buf.Bytes(), nil
 }
 
 // parseBody reads the envelopes in body, which checkJSON accepted.

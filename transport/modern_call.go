@@ -1,0 +1,249 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/era"
+)
+
+// writeTimeout is how long a client may take to read what is sent at once.
+const writeTimeout = 30 * time.Second
+
+// A modernCall is a call that is served on its request's goroutine, and the
+// answer to it: one JSON message, or a stream of events once there is more to
+// say than the result. What else holds its context may write until it has
+// finished.
+type modernCall struct {
+	id     json.RawMessage
+	info   json.RawMessage // about the server, for the result
+	method string
+	stream bool // the client would rather have a stream
+	cancel context.CancelCauseFunc
+
+	w http.ResponseWriter
+
+	mu       sync.Mutex
+	begun    bool // as a stream
+	finished bool
+	left     bool // the request has returned: w is no more
+
+	prev, next *modernCall // in flight
+}
+
+type modernCallKey struct{}
+
+// callContext is the context of a call. It overrides only Value, which keeps
+// the standard library's fast way of deriving from it.
+type callContext struct {
+	context.Context
+	call *modernCall
+}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	if key == (modernCallKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
+}
+
+// notify sends a notification that was made during the call.
+func (c *modernCall) notify(req *jsonrpc.Request) error {
+	data := append([]byte(`{"jsonrpc":"2.0","method":`), appendText(nil, req.Method)...)
+	if len(req.Params) > 0 {
+		data = append(append(data, `,"params":`...), req.Params...)
+	}
+	data = append(data, '}')
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished {
+		return errNoStream
+	}
+	return c.event(data)
+}
+
+// event sends one event. It wants c.mu, as all below do.
+func (c *modernCall) event(data []byte) error {
+	if !c.begun {
+		c.begun = true
+		header := c.w.Header()
+		header["Content-Type"] = headerStream
+		header["X-Accel-Buffering"] = headerNo
+		setAnswerHeader(header)
+		c.w.WriteHeader(http.StatusOK)
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf = appendEvent(*buf, "message", "", 0, data)
+	rc := http.NewResponseController(c.w)
+	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer has deadlines
+	_, err := c.w.Write(*buf)
+	if err == nil {
+		err = rc.Flush()
+	}
+	_ = rc.SetWriteDeadline(time.Time{})
+	if err != nil {
+		return &jsonrpc.Error{Code: codeRejected, Message: "the client has gone"}
+	}
+	return nil
+}
+
+// finish answers the call, unless that was done. It returns the error that it
+// answered with.
+func (c *modernCall) finish(res mcp.Result, err error) error {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	if err == nil {
+		*buf, err = c.encode(*buf, res)
+	}
+	if err != nil {
+		c.refuse(refusalFor(err))
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.finished:
+		return nil
+	case c.begun, c.stream:
+		_ = c.event(*buf) // the client may be gone
+	default:
+		c.write(*buf)
+	}
+	c.finished = true
+	return nil
+}
+
+// refuse answers the call with an error, unless it was answered.
+func (c *modernCall) refuse(ref *refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.finished:
+		return
+	case c.begun:
+		_ = c.event(appendError(nil, c.id, ref.err)) // the client may be gone
+	default:
+		challenge(c.w.Header(), ref)
+		writeRefusal(c.w, ref.withID(c.id))
+	}
+	c.finished = true
+}
+
+// encode appends the answer, and survives types that do not encode.
+func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return appendResult(dst, c.id, c.method, res, true, c.info)
+}
+
+// largeAnswer is where a client that does not read can hold up a write.
+const largeAnswer = 64 << 10
+
+func (c *modernCall) write(body []byte) {
+	header := c.w.Header()
+	header["Content-Type"] = headerJSON
+	setAnswerHeader(header)
+	if len(body) >= 2048 { // below, net/http counts for itself
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if len(body) >= largeAnswer {
+		rc := http.NewResponseController(c.w)
+		_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		defer rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // not every writer has deadlines
+	}
+	_, _ = c.w.Write(body) // the client may be gone
+}
+
+// cut ends a call that a drain has no more time for. The handler may still run;
+// nobody hears what it says.
+func (c *modernCall) cut() {
+	c.refuse(unavailable(era.FirstModern))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.left {
+		_ = http.NewResponseController(c.w).Flush() // the client may be gone
+	}
+}
+
+// leave is called when the request returns: nothing may be written then.
+func (c *modernCall) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished, c.left = true, true
+}
+
+// refusalFor is the answer to a call that failed.
+func refusalFor(err error) *refusal {
+	wire := wireError(err)
+	e := mcperrors.From(wire)
+	return &refusal{status: statusOf(wire, e.Code), err: wire, after: e.RetryAfter}
+}
+
+// statusOf returns the HTTP status for an error of a modern call. Errors that
+// say what they are go by the table; others by what the specification has.
+func statusOf(wire *jsonrpc.Error, code mcperrors.Code) int {
+	var data struct {
+		Type mcperrors.Code `json:"type"`
+	}
+	if json.Unmarshal(wire.Data, &data) == nil && data.Type == code && wire.Code == code.JSONRPC("", era.FirstModern) {
+		return code.HTTPStatus(era.FirstModern)
+	}
+	switch wire.Code {
+	case jsonrpc.CodeMethodNotFound:
+		return http.StatusNotFound
+	case jsonrpc.CodeParseError, jsonrpc.CodeInvalidRequest, jsonrpc.CodeInvalidParams, mcp.CodeHeaderMismatch,
+		mcp.CodeUnsupportedProtocolVersion, mcp.CodeMissingRequiredClientCapabilities:
+		return http.StatusBadRequest
+	case jsonrpc.CodeInternalError:
+		return http.StatusInternalServerError
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return int(wire.Code)
+	}
+	return http.StatusOK
+}
+
+// challenge tells an anonymous client how to say who it is. What wraps the
+// handler may have said more.
+func challenge(h http.Header, ref *refusal) {
+	if ref.status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+}
+
+// prefersStream reports whether a client lists event streams before JSON.
+func prefersStream(h http.Header) bool {
+	accept := h["Accept"]
+	if len(accept) == 0 || (len(accept) == 1 && strings.HasPrefix(accept[0], typeJSON)) {
+		return false
+	}
+	all := strings.ToLower(strings.Join(accept, ","))
+	stream, plain := strings.Index(all, typeStream), strings.Index(all, typeJSON)
+	return stream >= 0 && (plain < 0 || stream < plain)
+}
+
+var (
+	headerJSON    = []string{typeJSON}
+	headerStream  = []string{typeStream}
+	headerNoSniff = []string{"nosniff"}
+	headerNoStore = []string{"no-store"}
+	headerNo      = []string{"no"}
+)
+
+func setAnswerHeader(h http.Header) {
+	h["X-Content-Type-Options"] = headerNoSniff
+	h["Cache-Control"] = headerNoStore
+}

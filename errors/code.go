@@ -67,7 +67,7 @@ var table = map[Code]mapping{
 	Unavailable:     {503, http.StatusServiceUnavailable, http.StatusServiceUnavailable, false, "unavailable, retry later"},
 	Exhausted:       {503, http.StatusServiceUnavailable, http.StatusServiceUnavailable, false, "busy, retry later"},
 	Canceled:        {statusClientClosedRequest, statusClientClosedRequest, statusClientClosedRequest, false, "canceled"},
-	Internal:        {jsonrpc.CodeInternalError, http.StatusOK, http.StatusInternalServerError, false, "internal error"},
+	Internal:        {jsonrpc.CodeInternalError, http.StatusOK, http.StatusOK, false, "internal error"},
 }
 
 func (c Code) row() mapping {

@@ -18,7 +18,7 @@
 //	timeout                 504       200          200          isError result
 //	unavailable, exhausted  503       503          503          error
 //	canceled                499       499          499          no answer is owed
-//	internal                -32603    200          500          error, generic text
+//	internal                -32603    200          200          error, generic text
 //
 // Legacy is any protocol version up to 2025-11-25, modern is 2026-07-28 and
 // later. A missing resource is -32002 in legacy.

@@ -38,7 +38,7 @@ var mapping = map[mcperrors.Code]struct {
 	mcperrors.Unavailable:     {503, 503, 503, false},
 	mcperrors.Exhausted:       {503, 503, 503, false},
 	mcperrors.Canceled:        {499, 499, 499, false},
-	mcperrors.Internal:        {-32603, 200, 500, false},
+	mcperrors.Internal:        {-32603, 200, 200, false},
 }
 
 func TestCodes_MapToTheWireByTheTable(t *testing.T) {
@@ -89,8 +89,8 @@ func TestCode_UnknownCountsAsInternal(t *testing.T) {
 	if wire.Code != jsonrpc.CodeInternalError || strings.Contains(wire.Message, "secret") {
 		t.Errorf("got %d %q", wire.Code, wire.Message)
 	}
-	if mcperrors.Code("made_up").HTTPStatus(modern) != http.StatusInternalServerError {
-		t.Error("an unknown code has no status 500")
+	if mcperrors.Code("made_up").HTTPStatus(modern) != http.StatusOK {
+		t.Error("an unknown code has not the status of internal")
 	}
 }
 

@@ -48,14 +48,15 @@ func overHTTP(tb testing.TB, srv *server.Server, cfg *config) mcp.Transport {
 	if err != nil {
 		tb.Fatalf("mcptest: %v", err)
 	}
-	client := &http.Client{Transport: new(http.Transport)} // its own, to be closed with the test
+	connections := new(http.Transport) // its own, to be closed with the test
+	client := &http.Client{Transport: readable{connections}}
 	if cfg.principal != nil {
 		handler = sdkauth.RequireBearerToken(verifier(cfg.principal), nil)(handler)
 		client.Transport = bearer{client.Transport}
 	}
 	web := httptest.NewServer(handler)
 	tb.Cleanup(func() {
-		client.CloseIdleConnections()
+		connections.CloseIdleConnections()
 		web.CloseClientConnections() // streams that the server keeps open
 		web.Close()
 	})

@@ -14,6 +14,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
 
 // writeTimeout is how long a client may take to read what is sent at once.
@@ -36,6 +37,7 @@ type modernCall struct {
 	begun    bool // as a stream
 	finished bool
 	left     bool // the request has returned: w is no more
+	early    bool // it is answered before its handler returned
 
 	prev, next *modernCall // in flight
 }
@@ -51,7 +53,8 @@ type callContext struct {
 
 // Value implements [context.Context].
 func (c *callContext) Value(key any) any {
-	if key == (modernCallKey{}) {
+	switch key {
+	case modernCallKey{}, watchdog.Key{}:
 		return c.call
 	}
 	return c.Context.Value(key)
@@ -115,13 +118,36 @@ func (c *modernCall) finish(res mcp.Result, err error) error {
 	switch {
 	case c.finished:
 		return nil
-	case c.begun, c.stream:
+	case c.begun, c.stream && !c.early: // a stream would end only with the handler
 		_ = c.event(*buf) // the client may be gone
 	default:
 		c.write(*buf)
 	}
 	c.finished = true
 	return nil
+}
+
+// Answer implements [watchdog.Caller]: it answers while the handler still runs.
+// The connection is no good for another request then, since nobody reads it
+// before the handler returns.
+func (c *modernCall) Answer(res mcp.Result, err error) bool {
+	c.mu.Lock()
+	if c.finished {
+		c.mu.Unlock()
+		return false
+	}
+	if !c.begun {
+		c.w.Header().Set("Connection", "close")
+		c.early = true
+	}
+	c.mu.Unlock()
+	_ = c.finish(res, err) // an error is what it was given
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.left {
+		_ = http.NewResponseController(c.w).Flush() // the client may be gone
+	}
+	return true
 }
 
 // refuse answers the call with an error, unless it was answered.
@@ -157,7 +183,7 @@ func (c *modernCall) write(body []byte) {
 	header := c.w.Header()
 	header["Content-Type"] = headerJSON
 	setAnswerHeader(header)
-	if len(body) >= 2048 { // below, net/http counts for itself
+	if c.early || len(body) >= 2048 { // else net/http counts for itself
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	if len(body) >= largeAnswer {
@@ -208,8 +234,6 @@ func statusOf(wire *jsonrpc.Error, code mcperrors.Code) int {
 	case jsonrpc.CodeParseError, jsonrpc.CodeInvalidRequest, jsonrpc.CodeInvalidParams, mcp.CodeHeaderMismatch,
 		mcp.CodeUnsupportedProtocolVersion, mcp.CodeMissingRequiredClientCapabilities:
 		return http.StatusBadRequest
-	case jsonrpc.CodeInternalError:
-		return http.StatusInternalServerError
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return int(wire.Code)
 	}

@@ -225,13 +225,13 @@ func TestTool_ErrorsSayWhatTheCallerMayKnow(t *testing.T) {
 
 func TestThreat40_AHandlerThatIgnoresItsContextIsAnsweredAndItsSlotFreed(t *testing.T) {
 	release := make(chan struct{})
-	defer close(release)
 	srv, _ := newServer(t, server.Options{Timeout: time.Hour, MaxInFlight: 1})
 	slow := tool("slow")
 	slow.Timeout = 20 * time.Millisecond
 	mustAdd(t, server.AddTool(srv, slow, func(context.Context, none) (none, error) { <-release; return none{}, nil }))
 	mustAdd(t, server.AddTool(srv, tool("quick"), func(context.Context, none) (none, error) { return none{}, nil }))
 	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
+		t.Cleanup(func() { release <- struct{}{} }) // an HTTP server waits for its handlers
 		c.Call("slow", nil).Fails(mcperrors.Timeout)
 		c.Call("quick", nil).OK()
 	})

@@ -53,23 +53,23 @@ func TestEncode_ModernKeepsWhatTheResultSays(t *testing.T) {
 	}
 	for _, c := range []struct {
 		res  mcp.Result
-		meta map[string]any
+		meta mcp.Meta
 	}{
 		{&mcp.CallToolResult{Meta: own}, own},
 		{&mcp.ListToolsResult{Meta: own}, own},
 		{&mcp.ReadResourceResult{Meta: own, Contents: []*mcp.ResourceContents{}}, own},
-		{&passed, map[string]any{mcp.MetaKeyServerInfo: "s"}},
-		{&mcp.ListPromptsResult{Meta: mcp.Meta{"k": "v"}}, map[string]any{mcp.MetaKeyServerInfo: "s", "k": "v"}},
+		{&passed, mcp.Meta{mcp.MetaKeyServerInfo: "s"}},
+		{&mcp.ListPromptsResult{Meta: mcp.Meta{"k": "v"}}, mcp.Meta{mcp.MetaKeyServerInfo: "s", "k": "v"}},
 	} {
 		got := encoded(t, c.res, true, `"s"`)
-		if diff := cmp.Diff(map[string]any(c.meta), got["_meta"]); diff != "" || got["resultType"] != "complete" {
+		if diff := cmp.Diff(any(map[string]any(c.meta)), got["_meta"]); diff != "" || got["resultType"] != "complete" {
 			t.Errorf("%T: resultType %v, -want +got:\n%s", c.res, got["resultType"], diff)
 		}
 	}
 }
 
 func FuzzEncode_IsEncodingJSON(f *testing.F) {
-	f.Add("text", `{"a": [1,2.50, "é<>"],` + "\n" + `"b":null}`, "key", "state", true, true)
+	f.Add("text", `{"a": [1,2.50, "é<>"],`+"\n"+`"b":null}`, "key", "state", true, true)
 	f.Add("\xff\u2028\"\\\x00\x1f", "", "", "", false, false)
 	f.Add("", "[\r\n]", mcp.MetaKeyServerInfo, "\x7f", false, true)
 	f.Fuzz(func(t *testing.T, text, raw, key, state string, isError, structured bool) {

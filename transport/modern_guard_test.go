@@ -85,7 +85,9 @@ func annotated(header string) *mcp.Tool {
 
 func TestModern_ParameterHeadersSayWhatTheArgumentsSay(t *testing.T) {
 	s := newServer(newGate())
-	ok := func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return textResult("ran"), nil }
+	ok := func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return textResult("ran"), nil
+	}
 	s.AddTool(annotated("Region"), ok)
 	h, ts := serve(t, s, nil)
 	_ = h
@@ -125,7 +127,9 @@ func TestModern_ParameterHeadersSayWhatTheArgumentsSay(t *testing.T) {
 func TestGuard_ChangedToolsAreLookedAtAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mcp.NewServer(&mcp.Implementation{Name: "n", Version: "v"}, nil)
-		ok := func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return textResult("ran"), nil }
+		ok := func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return textResult("ran"), nil
+		}
 		s.AddTool(annotated("Region"), ok)
 		h, err := transport.NewHTTPHandler(s, nil)
 		if err != nil {
@@ -193,16 +197,16 @@ func TestModern_SubscriptionsAreCapped(t *testing.T) {
 	h.LimitListens(2, 2)
 	open := func() *http.Response { return post(t, ts.URL, modern, listen, routed("subscriptions/listen", "")) }
 	first, second := open(), open()
-	if first.StatusCode != 200 || second.StatusCode != 200 {
+	if first.StatusCode != http.StatusOK || second.StatusCode != http.StatusOK {
 		t.Fatalf("status %d and %d", first.StatusCode, second.StatusCode)
 	}
 	third := open()
 	wantError(t, []byte(readAll(t, third.Body)), 503, `"l"`)
-	if third.StatusCode != 503 || third.Header.Get("Retry-After") != "5" {
+	if third.StatusCode != http.StatusServiceUnavailable || third.Header.Get("Retry-After") != "5" {
 		t.Errorf("status %d, %v", third.StatusCode, third.Header)
 	}
 	_ = first.Body.Close()
-	for open().StatusCode != 200 {
+	for open().StatusCode != http.StatusOK {
 		// until the server has noticed
 	}
 }

@@ -92,18 +92,28 @@ func TestModern_GoldenAnswers(t *testing.T) {
 	_, ts := serve(t, wireServer(), nil)
 	hints := `"cacheScope":"public","ttlMs":0,"resultType":"complete",` + signed
 	for _, c := range []struct{ method, name, params, result string }{
-		{"tools/call", "echo", `"name":"echo","arguments":{"a":[1,2.5,"é"]}`,
-			`{"content":[{"type":"text","text":"c"}],"structuredContent":{"a":[1,2.5,"é"]},"resultType":"complete","_meta":{"k":1,` + signed[9:] + `}`},
-		{"tools/call", "ask", `"name":"ask"`,
-			`{"inputRequests":{"q":{"method":"elicitation/create","params":{"mode":"form","message":"?"}}},"requestState":"s","resultType":"input_required",` + signed + `}`},
-		{"tools/call", "ask", `"name":"ask","requestState":"s","inputResponses":{"q":{"action":"decline"}}`,
-			`{"content":[{"type":"text","text":"decline"}],"resultType":"complete",` + signed + `}`},
+		{
+			"tools/call", "echo", `"name":"echo","arguments":{"a":[1,2.5,"é"]}`,
+			`{"content":[{"type":"text","text":"c"}],"structuredContent":{"a":[1,2.5,"é"]},"resultType":"complete","_meta":{"k":1,` + signed[9:] + `}`,
+		},
+		{
+			"tools/call", "ask", `"name":"ask"`,
+			`{"inputRequests":{"q":{"method":"elicitation/create","params":{"mode":"form","message":"?"}}},"requestState":"s","resultType":"input_required",` + signed + `}`,
+		},
+		{
+			"tools/call", "ask", `"name":"ask","requestState":"s","inputResponses":{"q":{"action":"decline"}}`,
+			`{"content":[{"type":"text","text":"decline"}],"resultType":"complete",` + signed + `}`,
+		},
 		{"tools/call", "log", `"name":"log"`, `{"content":[],"resultType":"complete",` + signed + `}`},
-		{"prompts/get", "p", `"name":"p","arguments":{"a":"x"}`,
-			`{"messages":[{"role":"user","content":{"type":"text","text":"x"}}],"resultType":"complete",` + signed + `}`},
+		{
+			"prompts/get", "p", `"name":"p","arguments":{"a":"x"}`,
+			`{"messages":[{"role":"user","content":{"type":"text","text":"x"}}],"resultType":"complete",` + signed + `}`,
+		},
 		{"resources/read", "test:a", `"uri":"test:a"`, `{"contents":[{"uri":"test:a","text":"a"}],` + hints + `}`},
-		{"completion/complete", "", `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"n","value":"v"},"context":{"arguments":{"k":"w"}}`,
-			`{"completion":{"values":["ref/promptpnvw"]},"resultType":"complete",` + signed + `}`},
+		{
+			"completion/complete", "", `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"n","value":"v"},"context":{"arguments":{"k":"w"}}`,
+			`{"completion":{"values":["ref/promptpnvw"]},"resultType":"complete",` + signed + `}`,
+		},
 		{"tools/list", "", "", `{"tools":[{"name":"ask","inputSchema":{"type":"object"}},{"name":"echo","inputSchema":{"type":"object"}},{"name":"log","inputSchema":{"type":"object"}}],` + hints + `}`},
 		{"prompts/list", "", "", `{"prompts":[{"name":"p"}],` + hints + `}`},
 		{"resources/list", "", "", `{"resources":[{"name":"a","uri":"test:a"}],` + hints + `}`},
@@ -206,7 +216,7 @@ func TestModern_PanicsAreInternalErrors(t *testing.T) {
 		res := modernPost(t, ts.URL, "tools/call", name, `"name":"`+name+`"`, nil)
 		body := readAll(t, res.Body)
 		wantError(t, []byte(body), -32603, "1")
-		if res.StatusCode != 500 || strings.Contains(body, "canary") {
+		if res.StatusCode != http.StatusInternalServerError || strings.Contains(body, "canary") {
 			t.Errorf("%s: status %d, %s", name, res.StatusCode, body)
 		}
 	}

@@ -17,6 +17,7 @@ type modernEra struct {
 	dispatcher *dispatcher
 	idle       *idleSessions
 	tools      *knownTools
+	lists      catalogue
 	rules      metaRules
 	inflight   *inflight
 	log        *slog.Logger
@@ -64,7 +65,7 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	call := &modernCall{
-		id: msg.id, info: server.info, method: msg.method, w: w,
+		id: msg.id, info: server.info, lists: &m.lists, method: msg.method, w: w,
 		stream: prefersStream(header), cancel: cancel,
 	}
 	if !m.inflight.begin(call) {

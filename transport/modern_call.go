@@ -26,6 +26,7 @@ const writeTimeout = 30 * time.Second
 type modernCall struct {
 	id     json.RawMessage
 	info   json.RawMessage // about the server, for the result
+	lists  *catalogue
 	method string
 	stream bool // the client would rather have a stream
 	cancel context.CancelCauseFunc
@@ -147,7 +148,7 @@ func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
 			err = panicked(v)
 		}
 	}()
-	return appendResult(dst, c.id, c.method, res, true, c.info)
+	return c.lists.appendResult(dst, c.id, c.method, res, c.info)
 }
 
 // largeAnswer is where a client that does not read can hold up a write.

@@ -26,7 +26,7 @@ const writeTimeout = 30 * time.Second
 type modernCall struct {
 	id     json.RawMessage
 	info   json.RawMessage // about the server, for the result
-	lists  *catalogue
+	lists  *catalog
 	method string
 	stream bool // the client would rather have a stream
 	cancel context.CancelCauseFunc
@@ -180,11 +180,14 @@ func (c *modernCall) cut() {
 	}
 }
 
-// leave is called when the request returns: nothing may be written then.
-func (c *modernCall) leave() {
+// leave is called when the request returns: nothing may be written then. It
+// reports whether the call was answered.
+func (c *modernCall) leave() (answered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	answered = c.finished
 	c.finished, c.left = true, true
+	return answered
 }
 
 // refusalFor is the answer to a call that failed.

@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -147,12 +148,12 @@ func TestGuard_ChangedToolsAreLookedAtAnew(t *testing.T) {
 		status := func() int {
 			return recorded(t, h, "tools/call", "region", `"name":"region","arguments":{"region":"eu"}`).Code
 		}
-		if got := [2]int{status(), status()}; got != [2]int{400, 400} || lists != 1 {
+		if got := [2]int{status(), status()}; got != [2]int{400, 400} || lists != 2 {
 			t.Errorf("status %v after %d lists", got, lists)
 		}
 		s.AddTool(&mcp.Tool{Name: "region", InputSchema: json.RawMessage(`{"type":"object"}`)}, ok)
 		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
-		if got := [2]int{status(), status()}; got != [2]int{200, 200} || lists != 2 {
+		if got := [2]int{status(), status()}; got != [2]int{200, 200} || lists != 3 {
 			t.Errorf("status %v after %d lists", got, lists)
 		}
 		if err := h.Drain(t.Context()); err != nil {
@@ -331,4 +332,37 @@ func TestModern_CallsLeaveNothingBehind(t *testing.T) {
 			t.Errorf("after the drain: status %d", w.Code)
 		}
 	})
+}
+
+// THREATS 33.
+func TestModern_AHiddenToolIsLikeNone(t *testing.T) {
+	s := newServer(newGate())
+	s.AddTool(annotated("Region"), func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return textResult("ran"), nil
+	})
+	hidden := false
+	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			if p, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok && (p.Name == "nosuch" || hidden && p.Name == "region") {
+				return nil, mcperrors.Errorf(mcperrors.NotFound, "unknown tool")
+			}
+			res, err := next(ctx, method, req)
+			if list, ok := res.(*mcp.ListToolsResult); ok && hidden {
+				list.Tools = slices.DeleteFunc(list.Tools, func(t *mcp.Tool) bool { return t.Name == "region" })
+			}
+			return res, err
+		}
+	})
+	h := handler(t, s)
+	call := func(name string) string {
+		w := recorded(t, h, "tools/call", name, `"name":"`+name+`","arguments":{"region":"eu"}`)
+		return fmt.Sprint(w.Code, w.Header(), w.Body)
+	}
+	if got := call("region"); !strings.Contains(got, "-32020") {
+		t.Errorf("without its header: %s", got)
+	}
+	hidden = true
+	if got, none := call("region"), call("nosuch"); got != none || strings.Contains(got, "-32020") {
+		t.Errorf("a hidden tool answers %s, none %s", got, none)
+	}
 }

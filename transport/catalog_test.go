@@ -22,7 +22,7 @@ func manyTools(n int) *mcp.Server {
 	return s
 }
 
-func TestCatalogue_ShowsEachCallerWhatItsListHolds(t *testing.T) {
+func TestCatalog_ShowsEachCallerWhatItsListHolds(t *testing.T) {
 	s := manyTools(30)
 	visible := 0
 	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
@@ -60,4 +60,3 @@ func BenchmarkModernList200(b *testing.B) {
 	}
 	benchmark(b, h, "tools/list", "", `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{`+meta+`}}`, `"tool199"`)
 }
-

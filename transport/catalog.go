@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// maxCatalogues is how many different answers to a list are kept: pages, and
+	// maxCatalogs is how many different answers to a list are kept: pages, and
 	// what different callers may see.
-	maxCatalogues = 8
-	// maxCatalogue bounds one of them, in bytes.
-	maxCatalogue = 1 << 20
+	maxCatalogs = 8
+	// maxCatalog bounds one of them, in bytes.
+	maxCatalog = 1 << 20
 )
 
-// A catalogue keeps encoded lists. One is found by what it was encoded from:
+// A catalog keeps encoded lists. One is found by what it was encoded from:
 // the very items, which go-sdk forbids to change once they are registered, the
 // cursor and the caching hints. So it is right whatever a middleware filters.
-type catalogue struct {
+type catalog struct {
 	tools     listCache[mcp.Tool]
 	prompts   listCache[mcp.Prompt]
 	resources listCache[mcp.Resource]
@@ -28,7 +28,7 @@ type catalogue struct {
 }
 
 // appendResult is the function of that name for modern calls, and remembers.
-func (c *catalogue) appendResult(dst []byte, id json.RawMessage, method string, res mcp.Result, info json.RawMessage) ([]byte, error) {
+func (c *catalog) appendResult(dst []byte, id json.RawMessage, method string, res mcp.Result, info json.RawMessage) ([]byte, error) {
 	encode := func() ([]byte, error) { return appendResult(dst, id, method, res, true, info) }
 	if isNilResult(res) || len(res.GetMeta()) > 0 {
 		return encode()
@@ -76,13 +76,13 @@ func (c *listCache[T]) append(dst []byte, id json.RawMessage, wanted encodedList
 	}
 	start := len(appendID(dst, id)) + len(`,"result":`)
 	out, err := encode()
-	if err != nil || len(out)-start > maxCatalogue {
+	if err != nil || len(out)-start > maxCatalog {
 		return out, err
 	}
 	wanted.items = slices.Clone(wanted.items) // a middleware may use its slice again
 	wanted.body = bytes.Clone(out[start : len(out)-1])
 	// Of two that do this at once one is forgotten, and encoded again.
-	updated := append([]encodedList[T]{wanted}, known[:min(len(known), maxCatalogues-1)]...)
+	updated := append([]encodedList[T]{wanted}, known[:min(len(known), maxCatalogs-1)]...)
 	c.lists.Store(&updated)
 	return out, nil
 }

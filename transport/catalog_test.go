@@ -24,23 +24,23 @@ func manyTools(n int) *mcp.Server {
 
 func TestCatalog_ShowsEachCallerWhatItsListHolds(t *testing.T) {
 	s := manyTools(30)
-	visible := 0
+	visible, round := 0, 0
 	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 			res, err := next(ctx, method, req)
 			if list, ok := res.(*mcp.ListToolsResult); ok {
 				list.Tools = slices.DeleteFunc(list.Tools, func(t *mcp.Tool) bool { return t.Name >= fmt.Sprintf("tool%03d", visible) })
-				list.TTLMs = visible
+				list.TTLMs = 100*round + visible
 			}
 			return res, err
 		}
 	})
 	h := handler(t, s)
-	for range 2 {
-		for visible = range 12 {
+	for round = range 4 { // first more than are kept, then the same with other hints
+		for visible = range 12 - 3*round {
 			w := recorded(t, h, "tools/list", "", "")
 			body := w.Body.String()
-			if n := strings.Count(body, `"tool0`); n != visible || !strings.Contains(body, fmt.Sprintf(`"ttlMs":%d,`, visible)) || !json.Valid(w.Body.Bytes()) {
+			if n := strings.Count(body, `"tool0`); n != visible || !strings.Contains(body, fmt.Sprintf(`"ttlMs":%d,`, 100*round+visible)) || !json.Valid(w.Body.Bytes()) {
 				t.Errorf("%d tools, want %d: %s", n, visible, body)
 			}
 		}

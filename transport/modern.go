@@ -74,7 +74,7 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	defer m.inflight.end(call)
 	defer call.leave()
 	if tool, ok := req.(*mcp.CallToolRequest); ok {
-		ref, ok := m.tools.check(ctx, m.dispatcher, tool, m.principal(ctx))
+		ref, ok := m.tools.check(ctx, m.dispatcher, tool, m.principal)
 		if !ok {
 			return call.leave(), nil
 		}

@@ -92,7 +92,7 @@ func (k *knownTools) isStranger(s stranger, remember bool) bool {
 // check holds the headers of a call against its arguments, if its caller has
 // the tool in its list: to others a hidden tool is like none. It is not ok if
 // the caller cannot list.
-func (k *knownTools) check(ctx context.Context, d *dispatcher, req *mcp.CallToolRequest, caller string) (_ *refusal, ok bool) {
+func (k *knownTools) check(ctx context.Context, d *dispatcher, req *mcp.CallToolRequest, principal func(context.Context) string) (_ *refusal, ok bool) {
 	name := req.Params.Name
 	if headers, known := (*k.headers.Load())[name]; known {
 		ref := checkParamHeaders(headers, req)
@@ -100,7 +100,7 @@ func (k *knownTools) check(ctx context.Context, d *dispatcher, req *mcp.CallTool
 			return nil, true
 		}
 	}
-	me := stranger{caller, name}
+	me := stranger{principal(ctx), name}
 	if k.isStranger(me, false) {
 		return nil, true
 	}

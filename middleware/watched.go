@@ -75,8 +75,8 @@ func (w *watched) expire() {
 		return
 	}
 	call := w.ctx.Context
+	leaveGate(call) // first: the caller may call again as soon as it is answered
 	w.caller.Answer(answer(call, w.method, w.req, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)))
-	leaveGate(call)
 	time.AfterFunc(overrunGrace, w.tell)
 }
 

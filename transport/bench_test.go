@@ -47,22 +47,26 @@ func BenchmarkModernCall(b *testing.B) {
 		name    string
 		handler http.Handler
 	}{{"sdk", sdk}, {"direct", direct}} {
-		b.Run(c.name, func(b *testing.B) {
-			r := httptest.NewRequest(http.MethodPost, "http://localhost/", nil)
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Accept", "application/json, text/event-stream")
-			r.Header.Set("MCP-Protocol-Version", modern)
-			routed("tools/call", "add")(r)
-			r.ContentLength = int64(len(body))
-			b.ReportAllocs()
-			for b.Loop() {
-				r.Body = io.NopCloser(strings.NewReader(body))
-				w := httptest.NewRecorder()
-				c.handler.ServeHTTP(w, r)
-				if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `{"sum":3}`) {
-					b.Fatalf("status %d: %s", w.Code, w.Body)
-				}
-			}
-		})
+		b.Run(c.name, func(b *testing.B) { benchmark(b, c.handler, "tools/call", "add", body, `{"sum":3}`) })
+	}
+}
+
+// benchmark repeats one request.
+func benchmark(b *testing.B, h http.Handler, method, name, body, want string) {
+	b.Helper()
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "http://localhost/", nil)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("MCP-Protocol-Version", modern)
+	routed(method, name)(r)
+	r.ContentLength = int64(len(body))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Body = io.NopCloser(strings.NewReader(body))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			b.Fatalf("status %d: %s", w.Code, w.Body)
+		}
 	}
 }

@@ -9,7 +9,10 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 
 // getBuffer returns an empty buffer for an answer. Nothing else is pooled: what
 // a handler was given may outlive its call.
-func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
+func getBuffer() *[]byte {
+	b, _ := buffers.Get().(*[]byte)
+	return b
+}
 
 func putBuffer(b *[]byte) {
 	if cap(*b) <= maxPooled {

@@ -8,7 +8,20 @@
 // two ways before any handler sees it, and answer every refusal with a JSON-RPC
 // error that holds the request's id where it could be read.
 //
+// Calls of 2026-07-28 go straight to the server's method handler, on the
+// goroutine of their request. Their answer is JSON, or an event stream where the
+// handler reports progress or logs before it is done, or the client lists
+// streams first. A coded error of a handler or a middleware decides the status:
+// 401, 403, 429 and 503 are sent as such, with Retry-After where it is known.
+// What arrives late, after the answer, is refused to the sender.
+//
+// Such calls share a few idle sessions of the server, which its Sessions method
+// shows too. What a session knows of its client is empty there: ask the
+// request. A tool that nobody listed yet is listed once in the name of its
+// first caller, to learn which headers repeat its arguments; middleware sees
+// that list.
+//
 // What belongs to net/http stays there: set ReadHeaderTimeout, ReadTimeout and
-// MaxHeaderBytes on the http.Server. Leave WriteTimeout at zero, it would cut
-// event streams.
+// MaxHeaderBytes on the http.Server. A body has 30 seconds in any case. Leave
+// WriteTimeout at zero, it would cut event streams.
 package transport

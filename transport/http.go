@@ -31,7 +31,7 @@ type HTTPHandler struct {
 // NewHTTPHandler returns the handler for s. Nil opts means the defaults. The
 // error names every mistake in opts.
 //
-// Add middleware to s before: a session takes what is there when it begins.
+// Add middleware to s before it serves: what comes later is not seen by calls.
 func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	resolved, err := opts.resolve()
 	if s == nil {
@@ -42,7 +42,7 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	}
 	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
 	h.sessions = newSessions(resolved.store, h.calls, resolved.principal)
-	h.direct = newModernEra(newDispatcher(s), resolved.log)
+	h.direct = newModernEra(newDispatcher(s), resolved.principal, resolved.log)
 	h.listens = newListens()
 	get := func(*http.Request) *mcp.Server { return s }
 	// One SDK handler cannot serve both eras: without sessions legacy clients

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -17,14 +16,16 @@ type modernEra struct {
 	dispatcher *dispatcher
 	idle       *idleSessions
 	tools      *knownTools
+	lists      catalog
 	rules      metaRules
 	inflight   *inflight
+	principal  func(context.Context) string
 	log        *slog.Logger
 	ready      atomic.Pointer[identity]
 }
 
-func newModernEra(d *dispatcher, log *slog.Logger) *modernEra {
-	m := &modernEra{dispatcher: d, log: log, tools: newKnownTools(), inflight: newInflight()}
+func newModernEra(d *dispatcher, principal func(context.Context) string, log *slog.Logger) *modernEra {
+	m := &modernEra{dispatcher: d, principal: principal, log: log, tools: newKnownTools(), inflight: newInflight()}
 	m.idle = &idleSessions{dispatcher: d, changed: m.tools.changed}
 	return m
 }
@@ -64,7 +65,7 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	call := &modernCall{
-		id: msg.id, info: server.info, method: msg.method, w: w,
+		id: msg.id, info: server.info, lists: &m.lists, method: msg.method, w: w,
 		stream: prefersStream(header), cancel: cancel,
 	}
 	if !m.inflight.begin(call) {
@@ -73,12 +74,14 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	defer m.inflight.end(call)
 	defer call.leave()
 	if tool, ok := req.(*mcp.CallToolRequest); ok {
-		headers, known := m.tools.of(ctx, m.dispatcher, tool)
-		if !known {
-			return false, nil
+		ref, ok := m.tools.check(ctx, m.dispatcher, tool, m.principal)
+		if !ok {
+			return call.leave(), nil
 		}
-		if ref := checkParamHeaders(headers, header, tool.Params.Arguments); ref != nil {
-			return true, ref
+		if ref != nil {
+			m.log.LogAttrs(ctx, levelRefused, "request refused", refusedAttrs(ref)...)
+			call.refuse(ref)
+			return true, nil
 		}
 	}
 	before := m.tools.headers.Load()
@@ -90,13 +93,4 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 		m.log.LogAttrs(ctx, slog.LevelError, "panic in a handler", slog.String("method", msg.method), slog.String("stack", stack))
 	}
 	return true, nil
-}
-
-func checkParamHeaders(headers []paramHeader, h http.Header, arguments json.RawMessage) *refusal {
-	for _, p := range headers {
-		if ref := p.check(h, arguments); ref != nil {
-			return ref
-		}
-	}
-	return nil
 }

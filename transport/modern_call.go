@@ -27,6 +27,7 @@ const writeTimeout = 30 * time.Second
 type modernCall struct {
 	id     json.RawMessage
 	info   json.RawMessage // about the server, for the result
+	lists  *catalog
 	method string
 	stream bool // the client would rather have a stream
 	cancel context.CancelCauseFunc
@@ -173,7 +174,7 @@ func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
 			err = panicked(v)
 		}
 	}()
-	return appendResult(dst, c.id, c.method, res, true, c.info)
+	return c.lists.appendResult(dst, c.id, c.method, res, c.info)
 }
 
 // largeAnswer is where a client that does not read can hold up a write.
@@ -205,11 +206,14 @@ func (c *modernCall) cut() {
 	}
 }
 
-// leave is called when the request returns: nothing may be written then.
-func (c *modernCall) leave() {
+// leave is called when the request returns: nothing may be written then. It
+// reports whether the call was answered.
+func (c *modernCall) leave() (answered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	answered = c.finished
 	c.finished, c.left = true, true
+	return answered
 }
 
 // refusalFor is the answer to a call that failed.

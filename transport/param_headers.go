@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,7 +46,7 @@ func annotations(found []paramHeader, schema json.RawMessage, path []string) []p
 		var annotated struct {
 			Header string `json:"x-mcp-header"`
 		}
-		below := append(path[:len(path):len(path)], name)
+		below := slices.Concat(path, []string{name})
 		if json.Unmarshal(property, &annotated) == nil && annotated.Header != "" {
 			found = append(found, paramHeader{below, annotated.Header})
 		}

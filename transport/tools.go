@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxStrangers bounds the names that are remembered not to be listed.
+	// maxStrangers bounds the tools that are remembered not to be listed.
 	maxStrangers = 1024
 	// maxPages bounds how many pages of a list are read for one call.
 	maxPages = 64
@@ -24,8 +24,11 @@ type knownTools struct {
 	headers atomic.Pointer[map[string][]paramHeader]
 
 	mu        sync.Mutex
-	strangers map[string]struct{}
+	strangers map[stranger]struct{}
 }
+
+// A stranger is a tool that is not in a caller's list.
+type stranger struct{ caller, tool string }
 
 func newKnownTools() *knownTools {
 	k := &knownTools{}
@@ -44,7 +47,7 @@ func (k *knownTools) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.headers.Store(&map[string][]paramHeader{})
-	k.strangers = map[string]struct{}{}
+	k.strangers = map[stranger]struct{}{}
 }
 
 // learn takes the tools of a list that was asked for when before was current.
@@ -74,30 +77,50 @@ func (k *knownTools) learn(before *map[string][]paramHeader, tools []*mcp.Tool) 
 	k.headers.Store(&learned)
 }
 
-// isStranger reports whether name was looked for in vain, and remembers it if
-// asked to.
-func (k *knownTools) isStranger(name string, remember bool) bool {
+// isStranger reports whether a caller looked for a tool in vain, and remembers
+// it if asked to.
+func (k *knownTools) isStranger(s stranger, remember bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, found := k.strangers[name]
+	_, found := k.strangers[s]
 	if remember && len(k.strangers) < maxStrangers {
-		k.strangers[name] = struct{}{}
+		k.strangers[s] = struct{}{}
 	}
 	return found
 }
 
-// of returns the headers that tool name asks for. It is not ok if the caller of
-// req has no such tool in its list.
-func (k *knownTools) of(ctx context.Context, d *dispatcher, req *mcp.CallToolRequest) (headers []paramHeader, ok bool) {
+// check holds the headers of a call against its arguments, if its caller has
+// the tool in its list: to others a hidden tool is like none. It is not ok if
+// the caller cannot list.
+func (k *knownTools) check(ctx context.Context, d *dispatcher, req *mcp.CallToolRequest, principal func(context.Context) string) (_ *refusal, ok bool) {
 	name := req.Params.Name
-	if headers, ok = (*k.headers.Load())[name]; ok {
-		return headers, true
+	if headers, known := (*k.headers.Load())[name]; known {
+		ref := checkParamHeaders(headers, req)
+		if ref == nil {
+			return nil, true
+		}
 	}
-	if k.isStranger(name, false) {
-		return nil, false
+	me := stranger{principal(ctx), name}
+	if k.isStranger(me, false) {
+		return nil, true
 	}
 	before := k.headers.Load()
-	var tools []*mcp.Tool
+	tools, ok := listTools(ctx, d, req)
+	if !ok {
+		return nil, false
+	}
+	k.learn(before, tools)
+	for _, tool := range tools {
+		if tool != nil && tool.Name == name {
+			return checkParamHeaders(paramHeadersOf(tool), req), true
+		}
+	}
+	k.isStranger(me, true)
+	return nil, true
+}
+
+// listTools lists what the caller of req may see.
+func listTools(ctx context.Context, d *dispatcher, req *mcp.CallToolRequest) (tools []*mcp.Tool, ok bool) {
 	cursor := ""
 	for range maxPages {
 		res, err := d.serve(ctx, "tools/list", &mcp.ListToolsRequest{
@@ -113,12 +136,14 @@ func (k *knownTools) of(ctx context.Context, d *dispatcher, req *mcp.CallToolReq
 			break
 		}
 	}
-	k.learn(before, tools)
-	for _, tool := range tools {
-		if tool != nil && tool.Name == name {
-			return paramHeadersOf(tool), true
+	return tools, true
+}
+
+func checkParamHeaders(headers []paramHeader, req *mcp.CallToolRequest) *refusal {
+	for _, p := range headers {
+		if ref := p.check(req.Extra.Header, req.Params.Arguments); ref != nil {
+			return ref
 		}
 	}
-	k.isStranger(name, true)
-	return nil, false
+	return nil
 }

@@ -1,0 +1,42 @@
+package transport
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// AppendResult encodes a response.
+func AppendResult(res mcp.Result, isModern bool, info json.RawMessage) ([]byte, error) {
+	return appendResult(nil, json.RawMessage("1"), "", res, isModern, info)
+}
+
+// AppendEvent frames an event.
+func AppendEvent(name, id string, retry time.Duration, data []byte) []byte {
+	return appendEvent(nil, name, id, retry, data)
+}
+
+// DecodeValue decodes checked JSON.
+func DecodeValue(data []byte) any { return decodeValue(data) }
+
+// DecodeRequest decodes the parameters of a method.
+func DecodeRequest(method string, params json.RawMessage) (mcp.Request, error) {
+	req, ref := newDispatcher(nil).request(nil, method, params, nil)
+	if ref != nil {
+		return nil, ref.err
+	}
+	return req, nil
+}
+
+// LimitListens sets the caps of subscription streams.
+func (h *HTTPHandler) LimitListens(all, each int) { h.listens.limit, h.listens.each = all, each }
+
+// ServerIdentity returns what was found out about the server.
+func (h *HTTPHandler) ServerIdentity() (versions []string, info string) {
+	found := h.direct.identity()
+	return found.versions, string(found.info)
+}
+
+// Remembered returns how many tools the handler knows the headers of.
+func (h *HTTPHandler) Remembered() int { return len(*h.direct.tools.headers.Load()) }

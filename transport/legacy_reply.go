@@ -157,7 +157,12 @@ func (r *reply) status(err error) (status int, retry time.Duration) {
 		return http.StatusBadRequest, 0
 	}
 	e := mcperrors.From(err)
-	return e.Code.HTTPStatus(r.s.version), e.RetryAfter
+	status = e.Code.HTTPStatus(r.s.version)
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		// go-sdk's client takes these for faults of the way and drops the body.
+		return http.StatusOK, 0
+	}
+	return status, e.RetryAfter
 }
 
 func (r *reply) writeJSON(status int, retry time.Duration) {

@@ -126,6 +126,7 @@ func (o *output) end() {
 		return
 	}
 	o.ended = true
+	_ = o.rc.Flush() // Hijack would drop what net/http has buffered
 	conn, buffered, err := o.rc.Hijack()
 	if err != nil {
 		return

@@ -25,8 +25,7 @@ type exchange struct {
 	session string                     // legacy session, or ""
 	ids     map[string]json.RawMessage // not yet answered, by idKey
 
-	open   bool // the POST has not returned
-	stored bool // go-sdk took the calls and will record their answers
+	open bool // the POST has not returned
 }
 
 func (e *exchange) running() bool { return e.open || len(e.ids) > 0 }

@@ -22,11 +22,14 @@ func (h *HTTPHandler) ask(s *session, c *call) (data []byte, err error) {
 	h.passing.Store(c.extra, c)
 	defer h.passing.Delete(c.extra)
 	err = &mcperrors.Error{Code: mcperrors.Canceled, Message: "the session ended"}
-	if !s.push(&jsonrpc.Request{ID: id, Method: c.method, Params: c.params, Extra: c.extra}) {
+	msg := &jsonrpc.Request{ID: id, Method: c.method, Params: c.params, Extra: c.extra}
+	if !s.push(msg) {
 		return appendError(nil, c.id, err), err
 	}
 	select {
 	case res := <-answers:
+		// go-sdk's queue keeps the message, and with it the body and the header.
+		msg.Params, msg.Extra = nil, nil
 		if res.Error == nil {
 			return appendRaw(nil, c.id, res.Result), nil
 		}

@@ -203,9 +203,9 @@ func TestLegacy_Threat21_AClientThatCannotIsNotAsked(t *testing.T) {
 	s := newServer(newGate())
 	failed := make(chan error, 2)
 	s.AddTool(&mcp.Tool{Name: "sample", InputSchema: json.RawMessage(`{"type":"object"}`)}, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		_, err := r.Session.CreateMessage(ctx, &mcp.CreateMessageParams{MaxTokens: 1}) //nolint:staticcheck // deprecated is not gone
+		_, err := r.Session.CreateMessage(ctx, &mcp.CreateMessageParams{MaxTokens: 1})
 		failed <- err
-		_, err = r.Session.ListRoots(ctx, nil) //nolint:staticcheck // as above
+		_, err = r.Session.ListRoots(ctx, nil)
 		failed <- err
 		return textResult("done"), nil
 	})

@@ -169,7 +169,7 @@ func (s *session) end(why SessionEnd) {
 }
 
 func (s *session) finish(why SessionEnd, known bool) {
-	s.sdk.Close() //nolint:errcheck,gosec // about a connection that is gone
+	_ = s.sdk.Close() // what it returns is about a connection that is gone
 	if store := s.table.store; store != nil {
 		s.storing.Lock()
 		s.forgotten = true

@@ -122,9 +122,8 @@ func shortened(start []byte) *jsonrpc.Error {
 // textRefusal gives a plain text error of go-sdk the shape of a JSON-RPC error.
 func (a *answer) textRefusal(text string) *refusal {
 	switch {
-	case a.status == http.StatusNotFound, a.status == http.StatusForbidden, strings.Contains(text, errNoSession.Error()):
+	case a.status == http.StatusNotFound, a.status == http.StatusForbidden:
 		// 403 is "session user mismatch": it would tell that the session exists.
-		// The last is a session that ends just now.
 		return sessionNotFound()
 	case a.status == http.StatusConflict:
 		return refuse(a.status, int64(http.StatusConflict), mcperrors.Conflict, "the stream is already open")

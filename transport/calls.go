@@ -25,8 +25,7 @@ type exchange struct {
 	session string                     // legacy session, or ""
 	ids     map[string]json.RawMessage // not yet answered, by idKey
 
-	open   bool // the POST has not returned
-	stored bool // go-sdk took the calls and will record their answers
+	open bool // the POST has not returned
 }
 
 func (e *exchange) running() bool { return e.open || len(e.ids) > 0 }
@@ -99,9 +98,7 @@ func (c *calls) end(e *exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.open = false
-	if e.session == "" || !e.stored {
-		c.drop(e)
-	}
+	c.drop(e)
 	c.settle(e)
 }
 
@@ -123,38 +120,6 @@ func (c *calls) endStream(e *exchange) {
 }
 
 type exchangeKey struct{}
-
-// stored notes that go-sdk took the calls of the request whose context is ctx.
-func (c *calls) stored(ctx context.Context) {
-	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		e.stored = true
-	}
-}
-
-// answered notes that the answer to a call was recorded.
-func (c *calls) answered(session, id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.byID[callID{session, id}]; e != nil {
-		delete(c.byID, callID{session, id})
-		delete(e.ids, id)
-		c.settle(e)
-	}
-}
-
-// closed notes that a session ended: its calls will not be answered.
-func (c *calls) closed(session string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for e := range c.running {
-		if e.session == session {
-			c.drop(e)
-			c.settle(e)
-		}
-	}
-}
 
 // drop forgets the calls of e. It wants c.mu, as settle does.
 func (c *calls) drop(e *exchange) {

@@ -28,6 +28,8 @@ var differences = []difference{
 		"envelope faults are -32600 with status 400; go-sdk takes a message without a method for an answer",
 		refusedAt(400, "no method", "result and method", "same id", " {}", "params string", "params array", `tools/call  {"name"`),
 	},
+	{"without a version header the session's own version says whether it has batches", refusedAt(400, `batch at ""`)},
+	{"subscriptions/listen came with 2026-07-28", refusedAt(400, "2025-03-26 subscriptions/listen", "2025-06-18 subscriptions/listen", "2025-11-25 subscriptions/listen")},
 	{"go-sdk loses the error of a modern call that reported progress", func(e exchange, theirs, ours outcome) bool {
 		return strings.Contains(e.name, `"late"`) && len(ours.Messages) == len(theirs.Messages)+1
 	}},

@@ -1,16 +1,9 @@
 package transport
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"sync"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // errDrained is the cause with which Drain cancels contexts.
@@ -57,55 +50,26 @@ func within(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
-// closeSessions closes every session of h, and waits for that if asked to.
+// closeSessions ends every session of h, and waits for that if asked to.
 func (h *HTTPHandler) closeSessions(ctx context.Context, wait bool) error {
-	var closing sync.WaitGroup
-	for s := range h.server.Sessions() {
-		if h.sessions.has(s.ID()) {
-			closing.Go(func() { closeSession(s) })
-		}
-	}
-	done := make(chan struct{})
-	go func() { closing.Wait(); close(done) }() // ends with the sessions' last handlers
+	ending := h.sessions.shutdown()
 	if !wait {
 		return nil
 	}
-	if !within(ctx, done) {
-		return fmt.Errorf("transport: drain left sessions that still close: %w", context.Cause(ctx))
+	for _, s := range ending {
+		if !within(ctx, s.gone) {
+			return fmt.Errorf("transport: drain left sessions that still close: %w", context.Cause(ctx))
+		}
 	}
 	return nil
 }
-
-func closeSession(s *mcp.ServerSession) { _ = s.Close() } // what it returns is about a connection that is gone
 
 // cancelCalls cancels the unanswered calls of the exchanges that match and
 // returns how many those were.
 func (h *HTTPHandler) cancelCalls(match func(*exchange) bool) int {
 	found, n := h.calls.unanswered(match)
-	for e, ids := range found {
-		if e.session != "" {
-			for _, id := range ids {
-				h.cancelLegacy(e, id)
-			}
-		}
+	for e := range found {
 		e.cancel(errDrained)
 	}
 	return n
 }
-
-// cancelLegacy cancels one legacy call as its client would: the context of its
-// handler does not end with the request, and go-sdk has no other way to reach
-// it.
-func (h *HTTPHandler) cancelLegacy(e *exchange, id json.RawMessage) {
-	body := fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s,"reason":"the server ends the call"}}`, id)
-	r := e.request.Clone(context.WithoutCancel(e.request.Context()))
-	r.Method, r.Body, r.ContentLength = http.MethodPost, io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	h.legacy.ServeHTTP(nowhere{}, r)
-}
-
-// nowhere is a ResponseWriter that drops everything.
-type nowhere struct{}
-
-func (nowhere) Header() http.Header         { return http.Header{} }
-func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
-func (nowhere) WriteHeader(int)             {}

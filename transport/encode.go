@@ -123,12 +123,12 @@ func appendServerInfo(dst, meta []byte, serverInfo json.RawMessage) []byte {
 	return append(dst, meta[1:]...)
 }
 
-// appendError appends the whole JSON-RPC error response to request id, as one
+// encodeError returns the whole JSON-RPC error response to request id, as one
 // line. A *jsonrpc.Error goes out as it is, a coded error by its table, and
 // anything else as an internal error without its text.
-func appendError(dst []byte, id json.RawMessage, err error) []byte {
+func encodeError(id json.RawMessage, err error) []byte {
 	wire := wireError(err)
-	dst = append(appendID(dst, id), `,"error":`...)
+	dst := append(appendID(nil, id), `,"error":`...)
 	data, _ := json.Marshal(wire) //nolint:errchkjson // wireError saw to it that it encodes
 	return append(append(dst, data...), '}')
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/trestle-mcp/trestle/internal/era"
@@ -101,21 +100,6 @@ func decodeHeader(value string) (string, error) {
 	}
 	data, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	return string(data), err
-}
-
-// checkEventID reads the Last-Event-ID of a GET and reports whether it resumes
-// the stream of a call, rather than listens on the standalone one.
-func checkEventID(h http.Header) (resumes bool, _ *refusal) {
-	if len(h[headerEventID]) == 0 {
-		return false, nil
-	}
-	id := h.Get(headerEventID)
-	stream, number, found := strings.Cut(id, "_")
-	index, err := strconv.Atoi(number)
-	if !found || err != nil || index < 0 || len(id) > maxEventID {
-		return false, invalidRequest("Last-Event-ID is malformed")
-	}
-	return stream != "", nil
 }
 
 // allow refuses every method but those listed.

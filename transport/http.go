@@ -19,13 +19,12 @@ import (
 // handler. [HTTPHandler.Drain] ends it.
 type HTTPHandler struct {
 	settings
-	server   *mcp.Server
-	legacy   http.Handler
-	modern   http.Handler
-	direct   *modernEra
-	listens  *listens
-	calls    *calls
-	sessions *sessions
+	server  *mcp.Server
+	modern  http.Handler // what is not served directly
+	direct  *modernEra
+	listens *listens
+	calls   *calls
+	legacySide
 }
 
 // NewHTTPHandler returns the handler for s. Nil opts means the defaults. The
@@ -41,19 +40,11 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 		return nil, err
 	}
 	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
-	h.sessions = newSessions(resolved.store, h.calls, resolved.principal)
-	h.direct = newModernEra(newDispatcher(s), resolved.principal, resolved.log)
+	dispatcher := newDispatcher(s)
+	h.setupLegacy(dispatcher)
+	h.direct = newModernEra(dispatcher, resolved.principal, resolved.log)
 	h.listens = newListens()
 	get := func(*http.Request) *mcp.Server { return s }
-	// One SDK handler cannot serve both eras: without sessions legacy clients
-	// lose sampling and elicitation, with them modern ones are refused.
-	h.legacy = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
-		EventStore:                 h.sessions,
-		SessionTimeout:             resolved.idle,
-		Logger:                     resolved.log,
-		MaxRequestBodyBytes:        -1, // the body was read already
-		DisableLocalhostProtection: true,
-	})
 	h.modern = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
 		Stateless:                    true,
 		PropagateRequestCancellation: true,
@@ -102,59 +93,9 @@ func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	case http.MethodPost:
 		return h.servePOST(w, r, version)
 	case http.MethodGet:
-		return h.serveGET(w, r, version)
+		return h.serveLegacyGET(w, r, version)
 	}
-	return h.serveDELETE(w, r, version)
-}
-
-// checkSession refuses a legacy request for a session that is not its caller's.
-func (h *HTTPHandler) checkSession(r *http.Request) *refusal {
-	if id := r.Header.Get(headerSession); id != "" && !h.sessions.owns(r.Context(), id) {
-		return sessionNotFound()
-	}
-	return nil
-}
-
-func (h *HTTPHandler) serveGET(w http.ResponseWriter, r *http.Request, version string) *refusal {
-	ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeStream), h.checkSession(r))
-	if ref != nil {
-		return ref
-	}
-	resumes, ref := checkEventID(r.Header)
-	if ref != nil {
-		return ref
-	}
-	r, e := newExchange(r, "")
-	defer e.cancel(nil)
-	if r.Header.Get("Accept") == "" {
-		r.Header = with(r.Header, "Accept", typeStream)
-	}
-	if resumes {
-		if ref := h.calls.beginResume(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.end(e)
-	} else {
-		if ref := h.calls.beginStream(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.endStream(e)
-	}
-	h.pass(h.legacy, w, r, nil)
-	return nil
-}
-
-func (h *HTTPHandler) serveDELETE(w http.ResponseWriter, r *http.Request, _ string) *refusal {
-	if ref := firstOf(checkSingle(r.Header), h.checkSession(r)); ref != nil {
-		return ref
-	}
-	// go-sdk waits for the session's calls, and one of them may wait for the
-	// client that is leaving.
-	if id := r.Header.Get(headerSession); id != "" {
-		h.cancelCalls(func(e *exchange) bool { return e.session == id })
-	}
-	h.pass(h.legacy, w, r, nil)
-	return nil
+	return h.serveLegacyDELETE(w, r, version)
 }
 
 // newExchange returns r with a context that can be canceled, and the exchange

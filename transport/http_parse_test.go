@@ -108,7 +108,7 @@ func TestHTTP_Threat04_DeepNestingIsNotEchoed(t *testing.T) {
 		{"100000 levels", deep(100_000), 400, -32700, "null", nil},
 	})
 	_, ts := serve(t, newServer(newGate()), nil)
-	res := post(t, ts.URL, legacy, deep(63), nil)
+	res := post(t, ts.URL, legacy, deep(63), inSession(open(t, ts.URL, nil)))
 	if res.StatusCode == http.StatusBadRequest {
 		t.Errorf("64 levels are refused: %s", readAll(t, res.Body))
 	}

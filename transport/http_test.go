@@ -260,7 +260,7 @@ func TestHTTP_Threat19_IdleSessionsEnd(t *testing.T) {
 		if w.Header().Get("Mcp-Session-Id") == "" {
 			t.Fatalf("status %d", w.Code)
 		}
-		<-time.After(30*time.Minute - time.Second)
+		<-time.After(5*time.Minute - time.Second)
 		synctest.Wait()
 		if n := count(s); n != 1 {
 			t.Errorf("%d sessions before the timeout", n)

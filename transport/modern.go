@@ -85,7 +85,7 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 		}
 	}
 	before := m.tools.headers.Load()
-	res, err := m.dispatcher.serve(&callContext{ctx, call}, msg.method, req)
+	res, err := m.dispatcher.serve(&modernContext{ctx, call}, msg.method, req)
 	if list, ok := res.(*mcp.ListToolsResult); ok && err == nil {
 		m.tools.learn(before, list.Tools)
 	}

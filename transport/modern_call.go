@@ -45,15 +45,15 @@ type modernCall struct {
 
 type modernCallKey struct{}
 
-// callContext is the context of a call. It overrides only Value, which keeps
+// modernContext is the context of a call. It overrides only Value, which keeps
 // the standard library's fast way of deriving from it.
-type callContext struct {
+type modernContext struct {
 	context.Context
 	call *modernCall
 }
 
 // Value implements [context.Context].
-func (c *callContext) Value(key any) any {
+func (c *modernContext) Value(key any) any {
 	switch key {
 	case modernCallKey{}, watchdog.Key{}:
 		return c.call
@@ -159,7 +159,7 @@ func (c *modernCall) refuse(ref *refusal) {
 	case c.finished:
 		return
 	case c.begun:
-		_ = c.event(appendError(nil, c.id, ref.err)) // the client may be gone
+		_ = c.event(encodeError(c.id, ref.err)) // the client may be gone
 	default:
 		challenge(c.w.Header(), ref)
 		writeRefusal(c.w, ref.withID(c.id))

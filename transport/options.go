@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 
@@ -39,10 +40,36 @@ type Options struct {
 	// MaxDepth bounds how deep arrays and objects nest in a body, the envelope
 	// included. Zero means 64; negative means what go-sdk bears, 1000.
 	MaxDepth int
-	// SessionIdle is how long a legacy session is kept without a request.
-	// Only POSTs count: a client that just listens on a GET stream loses its
-	// session unless it pings. Zero means 30 minutes; negative means no limit.
+	// SessionIdle is how long a legacy session is kept that nobody uses. Any
+	// request counts, and so do an open stream and a running call.
+	// Zero means 5 minutes; negative means no limit.
 	SessionIdle time.Duration
+	// MaxSessions bounds the legacy sessions of this handler; initialize beyond
+	// it is answered 503 with Retry-After.
+	// Zero means 10,000; negative means no limit.
+	MaxSessions int
+	// MaxSessionsPerPrincipal bounds the legacy sessions of one principal.
+	// Anonymous callers have only MaxSessions.
+	// Zero means 100; negative means no limit.
+	MaxSessionsPerPrincipal int
+	// MaxSessionStreams bounds the requests and streams of one legacy session
+	// at a time; more are answered 429 with Retry-After.
+	// Zero means 256; negative means no limit.
+	MaxSessionStreams int
+	// KeepAlive is how often a comment is sent on a quiet event stream, so that
+	// no proxy takes it for dead. Streams of expired tokens are looked for as
+	// often. Zero means 25 seconds; negative means never.
+	KeepAlive time.Duration
+	// WriteTimeout is how long a client may take to read what is sent to it
+	// before its connection is cut.
+	// Zero means 30 seconds; negative means no limit.
+	WriteTimeout time.Duration
+	// SessionOpened is told of each legacy session that was initialized, before
+	// its client is. Nil means nobody is told.
+	SessionOpened func(*mcp.ServerSession)
+	// SessionClosed is told of each session that SessionOpened was told of, after
+	// it was closed, and why. It runs on a goroutine of its own.
+	SessionClosed func(*mcp.ServerSession, SessionEnd)
 	// EventStore keeps what was sent on the streams of legacy sessions, so that
 	// a client can resume them with Last-Event-ID. Many handlers may share one.
 	// Nil means in memory, 10 MiB in all.
@@ -62,7 +89,12 @@ const (
 	defaultDepth = 64
 	// maxDepth is where go-sdk stops, and what protects the stack.
 	maxDepth           = 1000
-	defaultSessionIdle = 30 * time.Minute
+	defaultSessionIdle = 5 * time.Minute
+	defaultSessions    = 10_000
+	defaultOwned       = 100
+	defaultStreams     = 256
+	defaultKeepAlive   = 25 * time.Second
+	defaultWrite       = 30 * time.Second
 )
 
 // settings are Options with every default applied.
@@ -74,6 +106,15 @@ type settings struct {
 	store     mcp.EventStore
 	principal func(context.Context) string
 	log       *slog.Logger
+
+	// of legacy sessions
+	maxSessions  int // 0: no limit
+	maxOwner     int // 0: no limit
+	maxStreams   int
+	keepAlive    time.Duration // 0: never
+	writeTimeout time.Duration // 0: no limit
+	opened       func(*mcp.ServerSession)
+	closed       func(*mcp.ServerSession, SessionEnd)
 }
 
 // resolve applies the defaults and reports every mistake in o.
@@ -88,6 +129,17 @@ func (o *Options) resolve() (settings, error) {
 		store:     o.EventStore,
 		principal: o.Principal,
 		log:       loggerOr(o.Logger),
+
+		maxSessions:  max(cmp.Or(o.MaxSessions, defaultSessions), 0),
+		maxOwner:     max(cmp.Or(o.MaxSessionsPerPrincipal, defaultOwned), 0),
+		maxStreams:   cmp.Or(o.MaxSessionStreams, defaultStreams),
+		keepAlive:    max(cmp.Or(o.KeepAlive, defaultKeepAlive), 0),
+		writeTimeout: max(cmp.Or(o.WriteTimeout, defaultWrite), 0),
+		opened:       o.SessionOpened,
+		closed:       o.SessionClosed,
+	}
+	if s.maxStreams < 0 {
+		s.maxStreams = math.MaxInt
 	}
 	if s.store == nil {
 		s.store = mcp.NewMemoryEventStore(nil)

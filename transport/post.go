@@ -46,7 +46,11 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	if ref != nil {
 		return ref.withID(id)
 	}
-	ref = h.passPOST(w, r, header, body, messages, version, id)
+	if era.IsModern(version) {
+		ref = h.passPOST(w, r, header, body, messages, version, id)
+	} else {
+		ref = h.serveLegacyPOST(w, r, messages, batch, version)
+	}
 	if ref != nil && ref.id == nil {
 		ref.id = id
 	}
@@ -137,11 +141,7 @@ func with(h http.Header, name, value string) http.Header {
 func (h *HTTPHandler) passPOST(w http.ResponseWriter, r *http.Request, header http.Header, body []byte,
 	messages []*message, version string, id json.RawMessage,
 ) *refusal {
-	sdk, session := h.legacy, r.Header.Get(headerSession)
-	if era.IsModern(version) {
-		sdk, session = h.modern, ""
-	}
-	r, e := newExchange(r, session)
+	r, e := newExchange(r, "")
 	defer e.cancel(nil)
 	r.Header, r.Body, r.ContentLength = header, io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	listen := messages[0].isListen()
@@ -165,6 +165,6 @@ func (h *HTTPHandler) passPOST(w http.ResponseWriter, r *http.Request, header ht
 	}
 	// What carries no call passes, also during a drain: a running call may wait
 	// for it.
-	h.pass(sdk, w, r, id)
+	h.pass(h.modern, w, r, id)
 	return nil
 }

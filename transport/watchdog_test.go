@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -25,19 +26,26 @@ func TestThreat40_AHandlerThatIgnoresItsContextIsAnsweredWhileItRuns(t *testing.
 			return textResult("dropped"), nil
 		})
 	_, ts := serve(t, s, nil)
-	for _, accept := range []string{"application/json, text/event-stream", "text/event-stream, application/json"} {
-		res := post(t, ts.URL, modern, `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"hang",`+meta+`}}`, func(r *http.Request) {
-			r.Header.Set("Accept", accept)
-			r.Header.Set("Mcp-Method", "tools/call")
-			r.Header.Set("Mcp-Name", "hang")
-		})
-		// The whole body arrives, though the handler is still there.
-		wantError(t, []byte(readAll(t, res.Body)), 504, "7")
-		if !<-answered || <-answered {
-			t.Error("it was not answered exactly once")
-		}
-		if !res.Close {
-			t.Error("the client would use the connection again, and wait for the handler")
+	session := open(t, ts.URL, nil)
+	for version, params := range map[string]string{legacy: `"name":"hang"`, modern: `"name":"hang",` + meta} {
+		for _, accept := range []string{"application/json, text/event-stream", "text/event-stream, application/json"} {
+			res := post(t, ts.URL, version, `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{`+params+`}}`, func(r *http.Request) {
+				r.Header.Set("Accept", accept)
+				if version == legacy {
+					r.Header.Set("Mcp-Session-Id", session)
+					return
+				}
+				r.Header.Set("Mcp-Method", "tools/call")
+				r.Header.Set("Mcp-Name", "hang")
+			})
+			// The whole body arrives, though the handler is still there.
+			body := readAll(t, res.Body)
+			if !strings.Contains(body, `"code":504`) || !strings.Contains(body, `"id":7`) {
+				t.Errorf("%s, %s: %d %s", version, accept, res.StatusCode, body)
+			}
+			if !<-answered || <-answered {
+				t.Error("it was not answered exactly once")
+			}
 		}
 	}
 	close(release)

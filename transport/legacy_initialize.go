@@ -1,0 +1,92 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+)
+
+// serveInitialize opens a session. If go-sdk or a middleware refuses, nothing
+// is left of it.
+func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m *message) *refusal {
+	switch {
+	case !m.isCall():
+		return invalidRequest("initialize needs an id")
+	case r.Header.Get(headerSession) != "":
+		return invalidRequest("the session is initialized")
+	}
+	c := &call{id: m.id, key: idKey(m.id), method: m.method, params: m.params}
+	c.extra = &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
+	c.values = context.WithoutCancel(r.Context())
+	c.ctx, c.cancel = context.WithCancelCause(c.values)
+	defer c.cancel(nil)
+
+	owner := h.principal(r.Context())
+	if ref := h.sessions.reserve(owner, ""); ref != nil {
+		return ref
+	}
+	s, err := h.sessions.newSession(owner)
+	if err != nil {
+		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
+	}
+	e := &exchange{request: r, ids: map[string]json.RawMessage{c.key: c.id}}
+	e.cancel = func(cause error) { c.cancel(cause); s.end(SessionDrained) }
+	if ref := h.calls.begin(e, ""); ref != nil {
+		s.end(SessionDrained)
+		return ref
+	}
+	defer h.calls.end(e)
+	data, err := h.ask(s, c)
+	if err == nil {
+		s.version, err = agreedVersion(data)
+	}
+	if err == nil && !h.sessions.add(s) {
+		err = unavailable("").err
+	}
+	if err != nil {
+		s.end(SessionClosed)
+		h.answerOnce(w, r, encodeError(c.id, err), err)
+		return nil
+	}
+	s.watch()
+	if h.opened != nil {
+		guard(func() { h.opened(s.sdk) })
+	}
+	w.Header()[headerSession] = []string{s.id}
+	h.answerOnce(w, r, data, nil)
+	return nil
+}
+
+// agreedVersion reads the protocol version from the answer to initialize.
+func agreedVersion(answer []byte) (string, error) {
+	var sent struct {
+		Result struct {
+			ProtocolVersion string `json:"protocolVersion"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal(answer, &sent); err != nil {
+		return "", mcperrors.Wrap(mcperrors.Internal, "", err)
+	}
+	return sent.Result.ProtocolVersion, nil
+}
+
+// answerOnce writes an answer that has no stream to resume.
+func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []byte, err error) {
+	re := &reply{
+		h: h, request: r.Context(), answers: [][]byte{data},
+		post: &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
+	}
+	re.s = &session{}
+	status, after := re.status(err)
+	if status == http.StatusOK && prefersStream(r.Header) {
+		startStream(w)
+		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
+		return
+	}
+	re.writeJSON(status, after)
+}

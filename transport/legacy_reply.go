@@ -1,0 +1,287 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+)
+
+// firstPrime is the protocol version whose clients learn the id of a stream
+// before its first message (SEP-1699).
+const firstPrime = "2025-11-25"
+
+// primeAfter is how long a call may take before its answer becomes a stream
+// that can be resumed. Nearly every client lists JSON first, and from a plain
+// answer it would not learn what to resume.
+const primeAfter = 100 * time.Millisecond
+
+// A reply is the answer to a POST that carries calls. It is plain JSON, and
+// becomes an event stream, its embedded one, when it has to say something
+// before the last answer, when it takes long, or when the client prefers it.
+type reply struct {
+	stream
+	h       *HTTPHandler
+	request context.Context
+	post    *output // the response of the POST
+	batch   bool
+	prefers bool // the client lists event streams first
+	resumes bool // the client can resume
+	started bool // it is a stream
+	left    int  // calls without an answer
+	answers [][]byte
+	timer   *time.Timer
+	expires time.Time // of the token
+	unwatch func() bool
+}
+
+// newReply makes the reply for a POST. inline says that its calls run on the
+// goroutine of the request.
+func (h *HTTPHandler) newReply(w http.ResponseWriter, r *http.Request, s *session, calls []*call, batch, inline bool) *reply {
+	re := &reply{
+		h: h, request: r.Context(), batch: batch, left: len(calls),
+		post:    &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
+		prefers: prefersStream(r.Header),
+		resumes: h.store != nil && s.version >= firstPrime,
+		expires: expiry(r.Context()),
+	}
+	re.s = s
+	if !inline {
+		re.post.over = make(chan struct{})
+	}
+	for _, c := range calls {
+		c.reply = re
+	}
+	if first := re.firstTick(); first > 0 {
+		re.timer = time.AfterFunc(first, re.tick)
+	}
+	return re
+}
+
+func (r *reply) firstTick() time.Duration {
+	if r.resumes {
+		return primeAfter
+	}
+	return r.h.keepAlive
+}
+
+// tick turns an answer that takes long into a stream, and keeps that alive.
+func (r *reply) tick() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.done || (r.started && r.out == nil):
+		return
+	case !r.started:
+		r.startLocked(r.request)
+	case !r.expires.IsZero() && !time.Now().Before(r.expires):
+		r.leaveLocked()
+		return
+	default:
+		if r.out.write(keepAliveComment) != nil {
+			r.detach(r.out)
+			return
+		}
+	}
+	if next := r.h.keepAlive; next > 0 {
+		r.timer.Reset(next)
+	}
+}
+
+// startLocked begins the stream, with an event that tells its id.
+func (r *reply) startLocked(ctx context.Context) {
+	if r.started {
+		return
+	}
+	r.started = true
+	r.out = r.post
+	if r.h.store != nil {
+		r.id = rand.Text()
+		r.s.offer(r)
+	}
+	if r.post.arm() {
+		startStream(r.post.w)
+	}
+	if r.resumes {
+		_ = r.sendLocked(ctx, "prime", nil)
+	} else if r.out.write(nil) != nil {
+		r.detach(r.out)
+	}
+	// A client that leaves frees the stream for its next request.
+	r.unwatch = context.AfterFunc(r.request, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.detach(r.post)
+	})
+}
+
+// answer sends the answer to c, and ends the reply with the last one. It
+// reports false if c was answered before.
+func (r *reply) answer(c *call, data []byte, err error) bool {
+	if !c.taken.CompareAndSwap(false, true) {
+		return false
+	}
+	r.s.finished(c) // the client may use the id again once it has the answer
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.done = true
+	r.left--
+	if r.done {
+		return true // cut
+	}
+	status, after := r.status(err)
+	if r.prefers && status == http.StatusOK {
+		r.startLocked(c.ctx)
+	}
+	if r.started {
+		_ = r.sendLocked(c.ctx, "message", data) // the client is gone and nothing is kept
+	} else {
+		r.answers = append(r.answers, data)
+	}
+	if r.left > 0 {
+		return true
+	}
+	if !r.started {
+		r.writeJSON(status, after)
+	}
+	r.finishLocked()
+	return true
+}
+
+// endEarly ends the response after its last answer, though a handler still
+// holds the goroutine of the request.
+func (r *reply) endEarly() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == 0 {
+		r.post.end()
+	}
+}
+
+// status is the HTTP status for the outcome of a call.
+func (r *reply) status(err error) (status int, retry time.Duration) {
+	if err == nil || r.batch {
+		return http.StatusOK, 0
+	}
+	if err == errNoMethod { //nolint:errorlint // one value, which no handler has
+		return http.StatusBadRequest, 0
+	}
+	e := mcperrors.From(err)
+	return e.Code.HTTPStatus(r.s.version), e.RetryAfter
+}
+
+func (r *reply) writeJSON(status int, retry time.Duration) {
+	body := r.answers[0]
+	if r.batch {
+		body = append(append([]byte("["), bytes.Join(r.answers, []byte(","))...), ']')
+	}
+	if !r.post.arm() {
+		return
+	}
+	header := r.post.w.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	header["X-Content-Type-Options"] = nosniff
+	header["Cache-Control"] = noStore
+	if retry > 0 && status >= http.StatusBadRequest {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
+	}
+	r.post.w.WriteHeader(status)
+	_, _ = r.post.w.Write(body) // the client may be gone
+}
+
+var jsonType, nosniff, noStore = []string{typeJSON}, []string{"nosniff"}, []string{"no-store"}
+
+// finishLocked says that nothing will come.
+func (r *reply) finishLocked() {
+	r.done = true
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	if r.unwatch != nil {
+		r.unwatch()
+	}
+	if r.started && r.h.store != nil {
+		r.s.withdraw(r)
+	}
+	if r.out != nil && r.out != r.post {
+		r.out.stir() // a GET has it
+	}
+	if r.post.over != nil {
+		r.post.stop()
+	}
+}
+
+// abandon undoes newReply.
+func (r *reply) abandon() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finishLocked()
+}
+
+// poll ends the response, which the client fetches later (SEP-1699). Without a
+// way to fetch it nothing happens.
+func (r *reply) poll(retry time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done || r.h.store == nil {
+		return
+	}
+	if r.resumes {
+		r.startLocked(r.request)
+	}
+	if r.out == nil || r.next == 0 {
+		return // nobody is there, or knows what to ask for
+	}
+	if retry > 0 && r.resumes {
+		if r.out.queued {
+			r.out.queue = appendEvent(r.out.queue, "close", "", retry, nil)
+		} else if r.out.write(appendEvent(nil, "close", "", retry, nil)) != nil {
+			r.detach(r.out)
+			return
+		}
+	}
+	r.leaveLocked()
+}
+
+// leaveLocked ends the response and leaves the stream to who resumes it.
+func (r *reply) leaveLocked() {
+	out := r.out
+	r.detach(out)
+	out.end()
+}
+
+// cut ends the reply before its calls are answered, with an error for each.
+func (r *reply) cut(calls []*call) {
+	r.post.hurry(cutTime)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done {
+		return
+	}
+	err := &mcperrors.Error{Code: mcperrors.Unavailable, Message: "the server shut down before the call was answered"}
+	for _, c := range calls {
+		if c.done {
+			continue
+		}
+		if data := encodeError(c.id, err); r.started {
+			_ = r.sendLocked(r.request, "message", data)
+		} else {
+			r.answers = append(r.answers, data)
+		}
+	}
+	if !r.started {
+		status, after := r.status(err)
+		r.writeJSON(status, after)
+	}
+	r.finishLocked()
+	r.post.end()
+}
+
+// cutTime is how long a reader has to take the end of a reply that is cut.
+const cutTime = 200 * time.Millisecond

@@ -1,0 +1,166 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxQueue bounds, in bytes, what waits for the reader of a GET.
+const maxQueue = 1 << 20
+
+// An output is a response that carries events. That of a POST is written by
+// who sends the event: a call waits for its own reader only. That of a GET has
+// a queue, which its own goroutine empties, as everybody writes there.
+//
+// Its stream's lock guards it, but for the deadline.
+type output struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration // for one write; 0: none
+	over    chan struct{} // closed when the response is to end; nil if end hijacks
+
+	queued bool
+	queue  []byte
+	first  int           // index of the first event that is not written
+	taken  int           // what first becomes when what was taken is written
+	wake   chan struct{} // told when there is something to do
+	ended  bool
+
+	mu     sync.Mutex // of what follows
+	dead   bool       // the response may be somebody else's
+	hasten time.Time  // no write may take longer
+}
+
+var errOverflow = errors.New("transport: the reader is too slow")
+
+// event writes or queues an event.
+func (o *output) event(name, id string, data []byte) error {
+	if !o.queued {
+		return o.write(appendEvent(nil, name, id, 0, data))
+	}
+	if len(o.queue)+len(data) > maxQueue && len(o.queue) > 0 {
+		o.queue = nil // what is lost can be resumed
+		o.stop()
+		return errOverflow
+	}
+	o.queue = appendEvent(o.queue, name, id, 0, data)
+	o.stir()
+	return nil
+}
+
+// stir wakes the goroutine that empties the queue.
+func (o *output) stir() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write writes and flushes.
+func (o *output) write(p []byte) error {
+	if !o.arm() {
+		return os.ErrDeadlineExceeded
+	}
+	if _, err := o.w.Write(p); err != nil {
+		return err
+	}
+	return o.rc.Flush()
+}
+
+// arm sets the deadline of the next write.
+func (o *output) arm() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dead {
+		return false
+	}
+	deadline := o.hasten
+	if o.timeout > 0 {
+		if d := time.Now().Add(o.timeout); deadline.IsZero() || d.Before(deadline) {
+			deadline = d
+		}
+	}
+	if !deadline.IsZero() {
+		_ = o.rc.SetWriteDeadline(deadline) // not every writer has deadlines
+	}
+	return true
+}
+
+// hurry leaves a write that stalls, and all later ones, only so much time.
+func (o *output) hurry(d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.dead {
+		o.hasten = time.Now().Add(d)
+		_ = o.rc.SetWriteDeadline(o.hasten)
+	}
+}
+
+// release says that the response is finished by net/http.
+func (o *output) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dead = true
+}
+
+// stop ends a response that has a goroutine of its own.
+func (o *output) stop() {
+	if !o.ended {
+		o.ended = true
+		close(o.over)
+	}
+}
+
+// end ends the response before its handler returns: it is complete for the
+// client, though over a connection that is closed after it.
+func (o *output) end() {
+	switch {
+	case o.ended:
+		return
+	case o.over != nil:
+		o.stop()
+		return
+	}
+	o.ended = true
+	_ = o.rc.Flush() // Hijack would drop what net/http has buffered
+	conn, buffered, err := o.rc.Hijack()
+	if err != nil {
+		return
+	}
+	o.release()
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	if o.w.Header().Get("Content-Length") == "" {
+		_, _ = buffered.WriteString("0\r\n\r\n") // the end of a chunked body
+	}
+	_ = buffered.Flush()
+	closeGently(conn)
+}
+
+// closeGently closes the sending half first, so that what was sent is read.
+func closeGently(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = conn.Close()
+}
+
+// canHijack reports whether end can work without a goroutine of its own.
+func canHijack(w http.ResponseWriter, r *http.Request) bool {
+	if r.ProtoMajor != 1 || r.ProtoMinor != 1 {
+		return false
+	}
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+		wrapped, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = wrapped.Unwrap()
+	}
+}

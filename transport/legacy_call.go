@@ -102,6 +102,7 @@ func (c *call) encode(res mcp.Result, failure error) (data []byte, err error) {
 // Answer implements [watchdog.Caller]: it answers while the handler still runs.
 func (c *call) Answer(res mcp.Result, err error) bool {
 	data, err := c.encode(res, err)
+	c.reply.closing()
 	if !c.reply.answer(c, data, err) {
 		return false
 	}

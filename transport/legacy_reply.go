@@ -153,6 +153,15 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	return true
 }
 
+// closing tells the client not to use the connection again: a handler holds it.
+func (r *reply) closing() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.started && !r.done && r.post.over == nil {
+		r.post.w.Header().Set("Connection", "close")
+	}
+}
+
 // endEarly ends the response after its last answer, though a handler still
 // holds the goroutine of the request.
 func (r *reply) endEarly() {

@@ -163,11 +163,13 @@ func (r *reply) closing() {
 }
 
 // endEarly ends the response after its last answer, though a handler still
-// holds the goroutine of the request.
+// holds the goroutine of the request. A stream has said all there is to say and
+// ends with the handler: the client could not be told any more that the
+// connection goes with it, and would send its next request there.
 func (r *reply) endEarly() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.left == 0 {
+	if r.left == 0 && !r.started {
 		r.post.end()
 	}
 }

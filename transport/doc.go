@@ -21,7 +21,13 @@
 // first caller, to learn which headers repeat its arguments; middleware sees
 // that list.
 //
-// What belongs to net/http stays there: set ReadHeaderTimeout, ReadTimeout and
-// MaxHeaderBytes on the http.Server. A body has 30 seconds in any case. Leave
-// WriteTimeout at zero, it would cut event streams.
+// Legacy clients have sessions, which belong to the principal that opened them,
+// expire and are bounded in number. Their calls, too, run on the goroutine of
+// their request; what a call sends goes to its own response, all else to the
+// client's GET stream. An answer that takes long becomes a stream that can be
+// resumed.
+//
+// What belongs to net/http stays there: set ReadHeaderTimeout and MaxHeaderBytes
+// on the http.Server. A body has 30 seconds in any case. Leave ReadTimeout and
+// WriteTimeout at zero: they would cut event streams.
 package transport

@@ -29,7 +29,7 @@ func bare(extra int) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return transport.NewHTTPHandler(s, &transport.Options{SessionIdle: longEnough})
+	return transport.NewHTTPHandler(s, &transport.Options{SessionIdle: longEnough, MaxSessions: manySessions, MaxSessionsPerPrincipal: manySessions})
 }
 
 func addAdd(s *mcp.Server) error {
@@ -76,3 +76,6 @@ func addText[In any](s *mcp.Server, name, description string, f func(In) string)
 		})
 	return nil
 }
+
+// manySessions is more than any load opens.
+const manySessions = 1 << 20

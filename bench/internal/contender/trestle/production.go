@@ -25,7 +25,7 @@ func production(extra int, log io.Writer) (http.Handler, error) {
 		Logger:      loggerTo(log),
 		MaxInFlight: maxInFlight,
 		Timeout:     longEnough,
-		HTTP:        transport.Options{SessionIdle: longEnough},
+		HTTP:        transport.Options{SessionIdle: longEnough, MaxSessions: manySessions, MaxSessionsPerPrincipal: manySessions},
 	})
 	if err != nil {
 		return nil, err

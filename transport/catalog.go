@@ -21,16 +21,22 @@ const (
 // the very items, which go-sdk forbids to change once they are registered, the
 // cursor and the caching hints. So it is right whatever a middleware filters.
 type catalog struct {
+	modern    bool // the era of its calls
 	tools     listCache[mcp.Tool]
 	prompts   listCache[mcp.Prompt]
 	resources listCache[mcp.Resource]
 	templates listCache[mcp.ResourceTemplate]
 }
 
-// appendResult is the function of that name for modern calls, and remembers.
+// appendResult is the function of that name, for calls of one era, and remembers.
 func (c *catalog) appendResult(dst []byte, id json.RawMessage, method string, res mcp.Result, info json.RawMessage) ([]byte, error) {
-	encode := func() ([]byte, error) { return appendResult(dst, id, method, res, true, info) }
-	if isNilResult(res) || len(res.GetMeta()) > 0 {
+	encode := func() ([]byte, error) { return appendResult(dst, id, method, res, c.modern, info) }
+	switch res.(type) {
+	case *mcp.ListToolsResult, *mcp.ListPromptsResult, *mcp.ListResourcesResult, *mcp.ListResourceTemplatesResult:
+		if isNilResult(res) || len(res.GetMeta()) > 0 {
+			return encode()
+		}
+	default: // go-sdk's empty result panics when it is asked for its _meta
 		return encode()
 	}
 	switch r := res.(type) {

@@ -91,7 +91,7 @@ func (c *call) encode(res mcp.Result, failure error) (data []byte, err error) {
 		}
 	}()
 	if failure == nil {
-		if data, failure = appendResult(nil, c.id, c.method, res, false, nil); failure == nil {
+		if data, failure = c.reply.h.lists.appendResult(nil, c.id, c.method, res, nil); failure == nil {
 			return data, nil
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)

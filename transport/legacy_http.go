@@ -20,6 +20,7 @@ import (
 
 // legacySide is what an HTTPHandler has for legacy clients.
 type legacySide struct {
+	lists      catalog
 	dispatcher *dispatcher
 	sessions   *sessionTable
 	passing    sync.Map // *mcp.RequestExtra to the *call that go-sdk's loop serves

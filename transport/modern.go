@@ -25,7 +25,7 @@ type modernEra struct {
 }
 
 func newModernEra(d *dispatcher, principal func(context.Context) string, log *slog.Logger) *modernEra {
-	m := &modernEra{dispatcher: d, principal: principal, log: log, tools: newKnownTools(), inflight: newInflight()}
+	m := &modernEra{lists: catalog{modern: true}, dispatcher: d, principal: principal, log: log, tools: newKnownTools(), inflight: newInflight()}
 	m.idle = &idleSessions{dispatcher: d, changed: m.tools.changed}
 	return m
 }

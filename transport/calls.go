@@ -2,10 +2,6 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,38 +12,26 @@ import (
 // may serve them at once.
 const retryAfter = time.Second
 
-// An exchange is a POST and the calls it carried. It runs until the POST has
-// returned and every call is answered: a legacy call goes on when its POST
-// is cut, and the client fetches the answer by Last-Event-ID.
+// An exchange is a request that a drain waits for, or ends.
 type exchange struct {
-	request *http.Request              // as it was given to go-sdk
-	cancel  context.CancelCauseFunc    // of the request's context
-	session string                     // legacy session, or ""
-	ids     map[string]json.RawMessage // not yet answered, by idKey
-
-	open bool // the POST has not returned
+	cancel context.CancelCauseFunc
+	calls  int // how many it carries
 }
 
-func (e *exchange) running() bool { return e.open || len(e.ids) > 0 }
-
-// calls knows what is running in one handler.
+// calls knows what is running in one handler, but for the modern calls that are
+// served directly; see inflight.
 type calls struct {
 	mu       sync.Mutex
 	draining bool
 	done     bool // drained: not even answers can be fetched any more
 	running  map[*exchange]struct{}
-	byID     map[callID]*exchange
 	streams  map[*exchange]struct{} // GET and listen, which end only when they are ended
 	idle     chan struct{}          // closed once draining and nothing runs
 }
 
-// A callID names a call in a legacy session.
-type callID struct{ session, id string }
-
 func newCalls() *calls {
 	return &calls{
 		running: map[*exchange]struct{}{},
-		byID:    map[callID]*exchange{},
 		streams: map[*exchange]struct{}{},
 		idle:    make(chan struct{}),
 	}
@@ -66,17 +50,6 @@ func (c *calls) begin(e *exchange, version string) *refusal {
 	if c.draining {
 		return unavailable(version)
 	}
-	if e.session != "" {
-		for key, id := range e.ids {
-			if c.byID[callID{e.session, key}] != nil {
-				return invalidRequest("a request with this id is already in flight").withID(id)
-			}
-		}
-		for key := range e.ids {
-			c.byID[callID{e.session, key}] = e
-		}
-	}
-	e.open = true
 	c.running[e] = struct{}{}
 	return nil
 }
@@ -88,18 +61,16 @@ func (c *calls) beginResume(e *exchange, version string) *refusal {
 	if c.done {
 		return unavailable(version)
 	}
-	e.open = true
 	c.running[e] = struct{}{}
 	return nil
 }
 
-// end is called when the request of e returns.
+// end is called when all calls of e have been answered.
 func (c *calls) end(e *exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e.open = false
-	c.drop(e)
-	c.settle(e)
+	delete(c.running, e)
+	c.signal()
 }
 
 // beginStream admits e, a stream that ends only when it is ended.
@@ -119,23 +90,6 @@ func (c *calls) endStream(e *exchange) {
 	delete(c.streams, e)
 }
 
-type exchangeKey struct{}
-
-// drop forgets the calls of e. It wants c.mu, as settle does.
-func (c *calls) drop(e *exchange) {
-	for id := range e.ids {
-		delete(c.byID, callID{e.session, id})
-	}
-	e.ids = nil
-}
-
-func (c *calls) settle(e *exchange) {
-	if !e.running() {
-		delete(c.running, e)
-		c.signal()
-	}
-}
-
 func (c *calls) signal() {
 	if c.draining && len(c.running) == 0 && !c.done {
 		c.done = true
@@ -152,19 +106,19 @@ func (c *calls) drain() <-chan struct{} {
 	return c.idle
 }
 
-// unanswered returns what runs and matches, with the ids each still owes an
-// answer to, and how many those are.
-func (c *calls) unanswered(match func(*exchange) bool) (found map[*exchange][]json.RawMessage, n int) {
+// cut cancels what runs and returns how many calls that were.
+func (c *calls) cut() (n int) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	found = map[*exchange][]json.RawMessage{}
+	var left []*exchange
 	for e := range c.running {
-		if match(e) {
-			found[e] = slices.Collect(maps.Values(e.ids))
-			n += len(e.ids)
-		}
+		left = append(left, e)
+		n += e.calls
 	}
-	return found, n
+	c.mu.Unlock()
+	for _, e := range left {
+		e.cancel(errDrained)
+	}
+	return n
 }
 
 // endStreams cancels every stream.

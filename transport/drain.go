@@ -25,8 +25,7 @@ func (h *HTTPHandler) Drain(ctx context.Context) error {
 	idle, direct := h.calls.drain(), h.direct.inflight.drain()
 	var err error
 	if !within(ctx, idle) || !within(ctx, direct) {
-		cut := h.direct.inflight.cut()
-		if cut += h.cancelCalls(func(*exchange) bool { return true }); cut > 0 {
+		if cut := h.direct.inflight.cut() + h.calls.cut(); cut > 0 {
 			err = fmt.Errorf("transport: drain cut %d calls: %w", cut, context.Cause(ctx))
 		}
 	}
@@ -62,14 +61,4 @@ func (h *HTTPHandler) closeSessions(ctx context.Context, wait bool) error {
 		}
 	}
 	return nil
-}
-
-// cancelCalls cancels the unanswered calls of the exchanges that match and
-// returns how many those were.
-func (h *HTTPHandler) cancelCalls(match func(*exchange) bool) int {
-	found, n := h.calls.unanswered(match)
-	for e := range found {
-		e.cancel(errDrained)
-	}
-	return n
 }

@@ -100,11 +100,9 @@ func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 
 // newExchange returns r with a context that can be canceled, and the exchange
 // that cancels it.
-func newExchange(r *http.Request, session string) (*http.Request, *exchange) {
+func newExchange(r *http.Request) (*http.Request, *exchange) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	e := &exchange{cancel: cancel, session: session}
-	e.request = r.WithContext(context.WithValue(ctx, exchangeKey{}, e))
-	return e.request, e
+	return r.WithContext(ctx), &exchange{cancel: cancel}
 }
 
 func firstOf(refusals ...*refusal) *refusal {

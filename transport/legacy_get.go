@@ -7,10 +7,15 @@ import (
 
 // serveLegacyGET serves the standalone stream of a session, or resumes any.
 func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, version string) *refusal {
-	ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeStream), checkLegacy(r, version), h.checkSession(r))
+	ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeStream), checkLegacy(r, version))
 	if ref != nil {
 		return ref
 	}
+	s, ref := h.session(r)
+	if ref != nil {
+		return ref
+	}
+	defer s.release()
 	id, after := "", fresh
 	if len(r.Header[headerEventID]) > 0 {
 		var ok bool
@@ -21,12 +26,7 @@ func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, ver
 			return invalidRequest("streams cannot be resumed")
 		}
 	}
-	s, ref := h.session(r)
-	if ref != nil {
-		return ref
-	}
-	defer s.release()
-	r, e := newExchange(r, "")
+	r, e := newExchange(r)
 	defer e.cancel(nil)
 	if id != "" {
 		if ref := h.calls.beginResume(e, version); ref != nil {

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,14 +60,6 @@ func (h *HTTPHandler) session(r *http.Request) (*session, *refusal) {
 		return nil, ref
 	}
 	return s, nil
-}
-
-// checkSession refuses a legacy request for a session that is not its caller's.
-func (h *HTTPHandler) checkSession(r *http.Request) *refusal {
-	if id := r.Header.Get(headerSession); id != "" && h.sessions.find(id, h.principal(r.Context())) == nil {
-		return sessionNotFound()
-	}
-	return nil
 }
 
 // serveLegacyPOST serves messages whose envelopes and headers are sound.
@@ -142,7 +133,7 @@ func methodNotFound() *refusal {
 // the use of s.
 func (h *HTTPHandler) serveCalls(w http.ResponseWriter, r *http.Request, s *session, calls []*call, notes []*note, batch bool) *refusal {
 	inline := len(calls) == 1 && canHijack(w, r)
-	e := &exchange{request: r}
+	e := &exchange{calls: len(calls)}
 	re := h.newReply(w, r, s, calls, batch, inline)
 	e.cancel = func(cause error) {
 		for _, c := range calls {
@@ -193,10 +184,6 @@ func (h *HTTPHandler) admit(e *exchange, s *session, calls []*call) *refusal {
 	if ref := s.begin(calls); ref != nil {
 		return ref
 	}
-	e.ids = make(map[string]json.RawMessage, len(calls))
-	for _, c := range calls {
-		e.ids[c.key] = c.id
-	}
 	if ref := h.calls.begin(e, s.version); ref != nil {
 		for _, c := range calls {
 			s.finished(c)
@@ -211,7 +198,7 @@ const deleteWait = time.Second
 
 // serveLegacyDELETE ends a session.
 func (h *HTTPHandler) serveLegacyDELETE(w http.ResponseWriter, r *http.Request, version string) *refusal {
-	if ref := firstOf(checkSingle(r.Header), checkLegacy(r, version), h.checkSession(r)); ref != nil {
+	if ref := firstOf(checkSingle(r.Header), checkLegacy(r, version)); ref != nil {
 		return ref
 	}
 	s, ref := h.session(r)

@@ -34,7 +34,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	if err != nil {
 		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
 	}
-	e := &exchange{request: r, ids: map[string]json.RawMessage{c.key: c.id}}
+	e := &exchange{calls: 1}
 	e.cancel = func(cause error) { c.cancel(cause); s.end(SessionDrained) }
 	if ref := h.calls.begin(e, ""); ref != nil {
 		s.end(SessionDrained)

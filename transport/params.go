@@ -88,12 +88,8 @@ func decodeCallTool(p *mcp.CallToolParamsRaw, params json.RawMessage) (ref *refu
 			ref = decodeText(&p.Name, key, value)
 		case "arguments":
 			p.Arguments = value
-		case "_meta":
-			ref = decodeMeta(&p.Meta, value)
-		case "inputResponses":
-			ref = decodeJSON(&p.InputResponses, key, value)
-		case "requestState":
-			ref = decodeText(&p.RequestState, key, value)
+		default:
+			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
@@ -109,12 +105,8 @@ func decodeGetPrompt(p *mcp.GetPromptParams, params json.RawMessage) (ref *refus
 			ref = decodeText(&p.Name, key, value)
 		case "arguments":
 			ref = decodeJSON(&p.Arguments, key, value)
-		case "_meta":
-			ref = decodeMeta(&p.Meta, value)
-		case "inputResponses":
-			ref = decodeJSON(&p.InputResponses, key, value)
-		case "requestState":
-			ref = decodeText(&p.RequestState, key, value)
+		default:
+			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
@@ -128,16 +120,25 @@ func decodeReadResource(p *mcp.ReadResourceParams, params json.RawMessage) (ref 
 		switch string(key) {
 		case "uri":
 			ref = decodeText(&p.URI, key, value)
-		case "_meta":
-			ref = decodeMeta(&p.Meta, value)
-		case "inputResponses":
-			ref = decodeJSON(&p.InputResponses, key, value)
-		case "requestState":
-			ref = decodeText(&p.RequestState, key, value)
+		default:
+			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
 		}
+	}
+	return nil
+}
+
+// decodeRound decodes what all methods have that may ask their caller for input.
+func decodeRound(meta *mcp.Meta, answers *mcp.InputResponseMap, state *string, key, value []byte) *refusal {
+	switch string(key) {
+	case "_meta":
+		return decodeMeta(meta, value)
+	case "inputResponses":
+		return decodeJSON(answers, key, value)
+	case "requestState":
+		return decodeText(state, key, value)
 	}
 	return nil
 }

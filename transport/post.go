@@ -1,11 +1,8 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 
 	"github.com/trestle-mcp/trestle/internal/era"
@@ -42,13 +39,7 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	if !batch && !messages[0].isResponse() {
 		id = messages[0].id
 	}
-	header, ref := h.checkPOST(r, messages, version)
-	if ref != nil {
-		return ref.withID(id)
-	}
-	if era.IsModern(version) {
-		ref = h.passPOST(w, r, header, body, messages, version, id)
-	} else {
+	if ref = checkMessages(r.Header, messages, version); ref == nil {
 		ref = h.serveLegacyPOST(w, r, messages, batch, version)
 	}
 	if ref != nil && ref.id == nil {
@@ -90,81 +81,25 @@ func parseBody(body []byte, version string) (messages []*message, batch bool, _ 
 	return messages, true, nil
 }
 
-// checkPOST holds the headers of r against its body and returns them as go-sdk
-// needs them.
-func (h *HTTPHandler) checkPOST(r *http.Request, messages []*message, version string) (http.Header, *refusal) {
-	ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeJSON, typeStream))
-	if ref == nil && !era.IsModern(version) {
-		ref = h.checkSession(r)
-	}
-	header := r.Header
+// checkMessages holds the headers of a legacy request against its body.
+func checkMessages(h http.Header, messages []*message, version string) *refusal {
+	ref := firstOf(checkSingle(h), checkAccept(h, typeJSON, typeStream))
 	for _, m := range messages {
-		if ref != nil {
-			return nil, ref
-		}
-		if m.isResponse() {
-			continue
-		}
-		var n named
-		if n, ref = names(m.params); ref == nil {
-			ref = checkVersion(version, n.version)
-		}
-		if ref == nil && era.IsModern(version) {
-			header, ref = routed(header, m, n)
+		if ref == nil {
+			_, ref = checkNames(m, version)
 		}
 	}
-	if r.Header.Get("Accept") == "" { // go-sdk wants the header, curl does not
-		header = with(header, "Accept", typeJSON+", "+typeStream)
-	}
-	return header, ref
+	return ref
 }
 
-// routed checks the routing headers of a modern message. go-sdk compares
-// Mcp-Name as it is sent, so an encoded one is replaced.
-func routed(header http.Header, m *message, n named) (http.Header, *refusal) {
-	name, ref := checkRouting(header, m, n)
-	if ref == nil && name != header.Get(headerName) {
-		header = with(header, headerName, name)
+// checkNames reads the names in m and refuses unfit ones, and a version that
+// differs from the header's.
+func checkNames(m *message, version string) (n named, ref *refusal) {
+	if m.isResponse() {
+		return n, nil
 	}
-	return header, ref
-}
-
-// with returns a copy of h with one value replaced.
-func with(h http.Header, name, value string) http.Header {
-	h = maps.Clone(h)
-	h.Set(name, value)
-	return h
-}
-
-// passPOST hands the message to go-sdk, unless this handler is draining and it
-// carries a call.
-func (h *HTTPHandler) passPOST(w http.ResponseWriter, r *http.Request, header http.Header, body []byte,
-	messages []*message, version string, id json.RawMessage,
-) *refusal {
-	r, e := newExchange(r, "")
-	defer e.cancel(nil)
-	r.Header, r.Body, r.ContentLength = header, io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	listen := messages[0].isListen()
-	e.ids = map[string]json.RawMessage{}
-	for _, m := range messages {
-		if m.isCall() && !listen {
-			e.ids[idKey(m.id)] = m.id
-		}
+	if n, ref = names(m.params); ref == nil {
+		ref = checkVersion(version, n.version)
 	}
-	switch {
-	case listen:
-		if ref := h.calls.beginStream(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.endStream(e)
-	case len(e.ids) > 0:
-		if ref := h.calls.begin(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.end(e)
-	}
-	// What carries no call passes, also during a drain: a running call may wait
-	// for it.
-	h.pass(h.modern, w, r, id)
-	return nil
+	return n, ref
 }

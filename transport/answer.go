@@ -122,11 +122,6 @@ func shortened(start []byte) *jsonrpc.Error {
 // textRefusal gives a plain text error of go-sdk the shape of a JSON-RPC error.
 func (a *answer) textRefusal(text string) *refusal {
 	switch {
-	case a.status == http.StatusNotFound, a.status == http.StatusForbidden:
-		// 403 is "session user mismatch": it would tell that the session exists.
-		return sessionNotFound()
-	case a.status == http.StatusConflict:
-		return refuse(a.status, int64(http.StatusConflict), mcperrors.Conflict, "the stream is already open")
 	case a.status >= http.StatusInternalServerError:
 		ref := coded(&mcperrors.Error{Code: mcperrors.Internal}, "")
 		ref.status = a.status

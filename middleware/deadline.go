@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
 
@@ -49,6 +50,7 @@ type Deadline struct {
 	RetryAfter time.Duration
 
 	abandoned atomic.Int64
+	waits     atomic.Pointer[timerqueue.Queue] // of Limit
 }
 
 // Abandoned returns how many handlers still run after their call was answered

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
@@ -36,6 +37,9 @@ type LogOptions struct {
 //	cause       its cause, redacted, at most 4 KiB; never that of a validation error
 //	stack       of a panic
 //
+// They are one inlined field: a test finds them in the ContextMap of an observed
+// entry.
+//
 // Arguments, results and public messages of errors, which may repeat arguments,
 // are in no field. A failed call is an error when its code is internal, else a
 // warning; unauthenticated and authorization are warnings; all else is info,
@@ -58,12 +62,12 @@ type callLog struct {
 }
 
 func (l *callLog) handle(ctx context.Context, next mcp.MethodHandler, method string, req mcp.Request) (mcp.Result, error) {
-	target := targetOf(req)
-	rec := &record{Context: ctx, base: l.logger, method: method}
-	if target.key == "tool" {
-		rec.tool = target.name()
+	rec := recordFrom(ctx)
+	if rec == nil || rec.req != req || !rec.logs.CompareAndSwap(false, true) {
+		rec = &record{Context: ctx}
+		ctx = rec
 	}
-	start := time.Now()
+	rec.base, rec.method, rec.target, rec.start = l.logger, method, targetOf(req), time.Now()
 	returned := false
 	defer func() {
 		if returned {
@@ -73,46 +77,65 @@ func (l *callLog) handle(ctx context.Context, next mcp.MethodHandler, method str
 		// Recover to answer; v is nil when the goroutine is ending.
 		if v := recover(); v != nil {
 			p := asPanic(v)
-			l.write(rec, req, target, start, nil, panicked(p))
+			l.write(ctx, rec, req, nil, panicked(p))
 			panic(p)
 		}
 	}()
-	res, err := next(rec, method, req)
+	res, err := next(ctx, method, req)
 	returned = true
-	l.write(rec, req, target, start, res, err)
+	l.write(ctx, rec, req, res, err)
 	return res, err
 }
 
-func (l *callLog) write(rec *record, req mcp.Request, target target, start time.Time, res mcp.Result, err error) {
+func (l *callLog) write(ctx context.Context, rec *record, req mcp.Request, res mcp.Result, err error) {
 	v := judge(rec, res, err)
 	entry := l.logger.Check(v.level, "mcp call")
 	if entry == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 12)
+	line := &callLine{
+		rec: rec, requestID: RequestIDFrom(ctx), session: sessionOf(req), protocol: era.Version(req),
+		duration: time.Since(rec.start), verdict: v,
+	}
+	if l.principal != nil {
+		line.principal = clip(l.principal(ctx), maxPrincipal)
+	}
+	entry.Write(zap.Inline(line))
+}
+
+// A callLine is the record as it is written. Its fields are inlined one by one,
+// which spares an array of all of them.
+type callLine struct {
+	verdict
+
+	rec                                     *record
+	principal, requestID, session, protocol string
+	duration                                time.Duration
+}
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (c *callLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	add := func(key, value string) {
 		if value != "" {
-			fields = append(fields, zap.String(key, value))
+			enc.AddString(key, value)
 		}
 	}
-	add("method", rec.method)
-	add(target.key, target.name())
-	if l.principal != nil {
-		add("principal", clip(l.principal(rec.Context), maxPrincipal))
-	}
-	add("request_id", RequestIDFrom(rec.Context))
-	add("session", sessionOf(req))
-	add("protocol", era.Version(req))
-	fields = append(fields, zap.Duration("duration", time.Since(start)))
-	add("outcome", v.outcome)
-	add("code", string(v.code))
-	if v.cause != nil {
-		add("cause", causeText(v.cause))
-		if p, ok := errors.AsType[*PanicError](v.cause); ok {
+	add("method", c.rec.method)
+	add(c.rec.target.key, c.rec.target.name())
+	add("principal", c.principal)
+	add("request_id", c.requestID)
+	add("session", c.session)
+	add("protocol", c.protocol)
+	enc.AddDuration("duration", c.duration)
+	add("outcome", c.outcome)
+	add("code", string(c.code))
+	if c.cause != nil {
+		add("cause", causeText(c.cause))
+		if p, ok := errors.AsType[*PanicError](c.cause); ok {
 			add("stack", string(p.Stack))
 		}
 	}
-	entry.Write(fields...)
+	return nil
 }
 
 // note tells Log how Errors saw the call.

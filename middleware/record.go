@@ -4,19 +4,33 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 )
 
-// A record is what the layers of one call tell each other. [Log] puts it into
-// the context; it is a context itself, to save the allocation of another.
+// A record is one call: what its layers tell each other, and the contexts that
+// they hand down, in one allocation. The outermost layer in need of it makes it;
+// a layer below takes its part, unless another call did: a handler may pass its
+// context on to a server of its own.
 type record struct {
-	context.Context
+	context.Context // of the caller
+
+	// of RequestID
+	id  string
+	req mcp.Request // whose record it is
+
+	// of Log
+	logs   atomic.Bool // the part is taken
 	base   *zap.Logger
 	method string
-	tool   string
+	target target
+	start  time.Time
+	once   sync.Once
+	logger *zap.Logger
 
 	// failure is how Errors saw the call, with the cause that its answer
 	// does not have. Atomic, because a call that was abandoned at its deadline
@@ -26,15 +40,22 @@ type record struct {
 	// gate is where the call holds a slot, until it is taken away.
 	gate atomic.Pointer[Gate]
 
-	once   sync.Once
-	logger *zap.Logger
+	// of Deadline
+	watches atomic.Bool // the part is taken
+	watched watched
 }
 
 type recordKey struct{}
 
+// Value implements [context.Context].
 func (r *record) Value(key any) any {
-	if key == (recordKey{}) {
+	switch key {
+	case recordKey{}:
 		return r
+	case requestIDKey{}:
+		if r.id != "" {
+			return &r.id
+		}
 	}
 	return r.Context.Value(key)
 }
@@ -49,12 +70,12 @@ func recordFrom(ctx context.Context) *record {
 func (r *record) child() *zap.Logger {
 	r.once.Do(func() {
 		fields := make([]zap.Field, 0, 3)
-		if id := RequestIDFrom(r.Context); id != "" {
+		if id := RequestIDFrom(r); id != "" {
 			fields = append(fields, zap.String("request_id", id))
 		}
 		fields = append(fields, zap.String("method", r.method))
-		if r.tool != "" {
-			fields = append(fields, zap.String("tool", r.tool))
+		if r.target.key == "tool" {
+			fields = append(fields, zap.String("tool", r.target.name()))
 		}
 		r.logger = r.base.With(fields...)
 	})
@@ -65,7 +86,7 @@ func (r *record) child() *zap.Logger {
 // and tool to each entry. Without [Log] it is a logger that drops all; it is
 // never nil. What a handler logs through it is not redacted.
 func LoggerFrom(ctx context.Context) *zap.Logger {
-	if r := recordFrom(ctx); r != nil {
+	if r := recordFrom(ctx); r != nil && r.base != nil {
 		return r.child()
 	}
 	return nop

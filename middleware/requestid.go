@@ -30,7 +30,7 @@ func RequestID() mcp.Middleware {
 				if id == "" {
 					id = rand.Text()
 				}
-				ctx = WithRequestID(ctx, id)
+				ctx = &record{Context: ctx, id: id, req: req}
 			}
 			return next(ctx, method, req)
 		}
@@ -47,7 +47,7 @@ type idContext struct {
 
 func (c *idContext) Value(key any) any {
 	if key == (requestIDKey{}) {
-		return c.id
+		return &c.id
 	}
 	return c.Context.Value(key)
 }
@@ -61,8 +61,10 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 
 // RequestIDFrom returns the id of the call, or "" if it has none.
 func RequestIDFrom(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if id, ok := ctx.Value(requestIDKey{}).(*string); ok { // a string would be copied each time
+		return *id
+	}
+	return ""
 }
 
 func claimedID(req mcp.Request) string {

@@ -25,11 +25,12 @@ type armed struct {
 	cancel context.CancelCauseFunc
 }
 
-func newTimed(ctx context.Context, deadline time.Time) *timed {
+// begin sets t up, which is new.
+func (t *timed) begin(ctx context.Context, deadline time.Time) {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	return &timed{Context: ctx, deadline: deadline}
+	t.Context, t.deadline = ctx, deadline
 }
 
 // Deadline implements [context.Context].

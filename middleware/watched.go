@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
 
@@ -25,25 +26,43 @@ const (
 	callOver      // abandoned, and then returned
 )
 
-// A watched call stays on its goroutine. At the deadline a timer answers it,
-// and whoever is first, the handler by returning or the timer, has the say.
+// A watched call stays on its goroutine. At the deadline it is answered by a
+// timer, and whoever is first, the handler by returning or the timer, has the
+// say.
 type watched struct {
-	ctx    *timed
+	ctx    timed
 	d      *Deadline
 	caller watchdog.Caller
 	method string
 	req    mcp.Request
 
+	wait  timerqueue.Entry // for a deadline that many calls have
+	timer *time.Timer      // for another one
+
 	state atomic.Int32
+}
+
+// watchedOf returns room for the watched call of ctx.
+func watchedOf(ctx context.Context) *watched {
+	if rec := recordFrom(ctx); rec != nil && rec.watches.CompareAndSwap(false, true) {
+		return &rec.watched
+	}
+	return new(watched)
 }
 
 func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchdog.Caller,
 	next mcp.MethodHandler, method string, req mcp.Request,
 ) (mcp.Result, error) {
-	w := &watched{ctx: newTimed(ctx, time.Now().Add(limit)), d: d, caller: caller, method: method, req: req}
-	timer := time.AfterFunc(limit, w.expire)
-	defer w.leave(timer)
-	res, err := next(w.ctx, method, req)
+	w := watchedOf(ctx)
+	w.d, w.caller, w.method, w.req = d, caller, method, req
+	w.ctx.begin(ctx, time.Now().Add(limit))
+	if limit == d.Limit {
+		d.queue().Add(&w.wait, w)
+	} else {
+		w.timer = time.AfterFunc(limit, w.Overdue)
+	}
+	defer w.leave()
+	res, err := next(&w.ctx, method, req)
 	if !w.state.CompareAndSwap(callRunning, callReturned) {
 		// Nobody hears this any more; it is for the layers that report.
 		return nil, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)
@@ -54,9 +73,22 @@ func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchd
 	return res, err
 }
 
+// queue returns the queue of calls that have the deadline's own limit.
+func (d *Deadline) queue() *timerqueue.Queue {
+	if q := d.waits.Load(); q != nil {
+		return q
+	}
+	d.waits.CompareAndSwap(nil, timerqueue.New(d.Limit))
+	return d.waits.Load()
+}
+
 // leave is called when the handler returned or panicked.
-func (w *watched) leave(timer *time.Timer) {
-	timer.Stop()
+func (w *watched) leave() {
+	if w.timer == nil {
+		w.wait.Remove()
+	} else {
+		w.timer.Stop()
+	}
 	w.ctx.end(context.Canceled)
 	if w.state.CompareAndSwap(callRunning, callReturned) { // it panicked
 		return
@@ -66,8 +98,8 @@ func (w *watched) leave(timer *time.Timer) {
 	}
 }
 
-// expire is called at the deadline.
-func (w *watched) expire() {
+// Overdue implements [timerqueue.Overdue]: it is called at the deadline.
+func (w *watched) Overdue() {
 	w.ctx.end(context.DeadlineExceeded)
 	w.d.abandoned.Add(1) // first, because leave takes it back
 	if !w.state.CompareAndSwap(callRunning, callAbandoned) {

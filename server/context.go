@@ -9,8 +9,9 @@ import (
 	"github.com/trestle-mcp/trestle/middleware"
 )
 
-// call is what the accessors below know of the running call.
+// call is what the accessors below know of the running call, and its context.
 type call struct {
+	context.Context
 	server  *Server
 	method  string
 	req     mcp.Request
@@ -19,6 +20,14 @@ type call struct {
 }
 
 type callKey struct{}
+
+// Value implements [context.Context].
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
 
 func callFrom(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
@@ -29,8 +38,7 @@ func callFrom(ctx context.Context) *call {
 func (s *Server) withCall(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		session, _ := req.GetSession().(*mcp.ServerSession)
-		c := &call{server: s, method: method, req: req, session: session}
-		return next(context.WithValue(ctx, callKey{}, c), method, req)
+		return next(&call{Context: ctx, server: s, method: method, req: req, session: session}, method, req)
 	}
 }
 

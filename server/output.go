@@ -98,7 +98,7 @@ func (o output[Out]) result(v Out) (*mcp.CallToolResult, error) {
 		return new(mcp.CallToolResult), nil
 	}
 	if s := reflect.ValueOf(v); s.Kind() == reflect.String && o.schema == nil {
-		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: s.String()}}}, nil
+		return textResult(s.String()), nil
 	}
 	return o.merge(nil, v)
 }
@@ -113,8 +113,10 @@ func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult,
 	if err != nil {
 		return nil, fmt.Errorf("encoding the tool's result: %w", err)
 	}
-	out, err := own(res)
-	if err != nil {
+	var out *mcp.CallToolResult
+	if res == nil {
+		out = textResult(string(raw))
+	} else if out, err = own(res); err != nil {
 		return nil, err
 	}
 	if raw[0] == '{' || o.schema != nil {
@@ -124,6 +126,19 @@ func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult,
 		out.Content = []mcp.Content{&mcp.TextContent{Text: string(raw)}}
 	}
 	return out, nil
+}
+
+// textResult returns a result that says text, in one allocation.
+func textResult(text string) *mcp.CallToolResult {
+	r := &struct {
+		result  mcp.CallToolResult
+		content [1]mcp.Content
+		text    mcp.TextContent
+	}{}
+	r.text.Text = text
+	r.content[0] = &r.text
+	r.result.Content = r.content[:]
+	return &r.result
 }
 
 // own returns a copy of a handler's result: the SDK writes into what it sends,

@@ -278,7 +278,7 @@ func TestLog_HasOneRecordACall(t *testing.T) {
 	}))
 	c := mcptest.New(t, srv)
 	id := c.Call("t", nil).OK().Text()
-	calls := logs.FilterMessage("mcp call").FilterField(zap.String("method", "tools/call")).All()
+	calls := logs.FilterMessage("mcp call").Filter(func(e observer.LoggedEntry) bool { return e.ContextMap()["method"] == "tools/call" }).All()
 	if len(calls) != 1 {
 		t.Fatalf("%d records", len(calls))
 	}

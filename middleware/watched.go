@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/lazyctx"
 	"github.com/trestle-mcp/trestle/internal/timerqueue"
 	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
@@ -30,7 +31,7 @@ const (
 // timer, and whoever is first, the handler by returning or the timer, has the
 // say.
 type watched struct {
-	ctx    timed
+	ctx    lazyctx.Context
 	d      *Deadline
 	caller watchdog.Caller
 	method string
@@ -55,7 +56,7 @@ func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchd
 ) (mcp.Result, error) {
 	w := watchedOf(ctx)
 	w.d, w.caller, w.method, w.req = d, caller, method, req
-	w.ctx.begin(ctx, time.Now().Add(limit))
+	w.ctx.Begin(ctx, time.Now().Add(limit))
 	if limit == d.Limit {
 		d.queue().Add(&w.wait, w)
 	} else {
@@ -67,7 +68,8 @@ func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchd
 		// Nobody hears this any more; it is for the layers that report.
 		return nil, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)
 	}
-	if errors.Is(err, context.DeadlineExceeded) || (errors.Is(err, context.Canceled) && w.ctx.expired()) {
+	//nolint:errorlint // Err returns the bare value
+	if errors.Is(err, context.DeadlineExceeded) || (errors.Is(err, context.Canceled) && w.ctx.Err() == context.DeadlineExceeded) {
 		return res, mcperrors.Wrap(mcperrors.Timeout, "", err)
 	}
 	return res, err
@@ -89,7 +91,7 @@ func (w *watched) leave() {
 	} else {
 		w.timer.Stop()
 	}
-	w.ctx.end(context.Canceled)
+	w.ctx.End(context.Canceled, nil)
 	if w.state.CompareAndSwap(callRunning, callReturned) { // it panicked
 		return
 	}
@@ -100,13 +102,13 @@ func (w *watched) leave() {
 
 // Overdue implements [timerqueue.Overdue]: it is called at the deadline.
 func (w *watched) Overdue() {
-	w.ctx.end(context.DeadlineExceeded)
+	w.ctx.End(context.DeadlineExceeded, nil)
 	w.d.abandoned.Add(1) // first, because leave takes it back
 	if !w.state.CompareAndSwap(callRunning, callAbandoned) {
 		w.d.abandoned.Add(-1)
 		return
 	}
-	call := w.ctx.Context
+	call := w.ctx.Parent()
 	leaveGate(call) // first: the caller may call again as soon as it is answered
 	w.caller.Answer(answer(call, w.method, w.req, mcperrors.Wrap(mcperrors.Timeout, "", context.DeadlineExceeded)))
 	time.AfterFunc(overrunGrace, w.tell)
@@ -114,7 +116,7 @@ func (w *watched) Overdue() {
 
 func (w *watched) tell() {
 	if w.state.Load() == callAbandoned {
-		LoggerFrom(w.ctx.Context).Warn("a handler runs on past its deadline; its call was answered without it",
+		LoggerFrom(w.ctx.Parent()).Warn("a handler runs on past its deadline; its call was answered without it",
 			zap.Int64("abandoned", w.d.Abandoned()))
 	}
 }

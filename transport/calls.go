@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -14,8 +13,45 @@ const retryAfter = time.Second
 
 // An exchange is a request that a drain waits for, or ends.
 type exchange struct {
-	cancel context.CancelCauseFunc
-	calls  int // how many it carries
+	owner aborter
+	calls int // how many it carries
+
+	prev, next *exchange // in one of the lists
+}
+
+func (e *exchange) cancel(cause error) { e.owner.abort(cause) }
+
+// An aborter ends a request.
+type aborter interface{ abort(cause error) }
+
+// abortFunc lets a function be an aborter.
+type abortFunc func(cause error)
+
+func (f abortFunc) abort(cause error) { f(cause) }
+
+// exchanges are a list through themselves: no request costs memory.
+type exchanges struct{ first *exchange }
+
+func (l *exchanges) add(e *exchange) {
+	if e.next = l.first; e.next != nil {
+		e.next.prev = e
+	}
+	l.first = e
+}
+
+func (l *exchanges) remove(e *exchange) {
+	switch {
+	case e.prev != nil:
+		e.prev.next = e.next
+	case l.first == e:
+		l.first = e.next
+	default:
+		return // it is not there
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	}
+	e.prev, e.next = nil, nil
 }
 
 // calls knows what is running in one handler, but for the modern calls that are
@@ -24,17 +60,13 @@ type calls struct {
 	mu       sync.Mutex
 	draining bool
 	done     bool // drained: not even answers can be fetched any more
-	running  map[*exchange]struct{}
-	streams  map[*exchange]struct{} // GET and listen, which end only when they are ended
-	idle     chan struct{}          // closed once draining and nothing runs
+	running  exchanges
+	streams  exchanges     // GET and listen, which end only when they are ended
+	idle     chan struct{} // closed once draining and nothing runs
 }
 
 func newCalls() *calls {
-	return &calls{
-		running: map[*exchange]struct{}{},
-		streams: map[*exchange]struct{}{},
-		idle:    make(chan struct{}),
-	}
+	return &calls{idle: make(chan struct{})}
 }
 
 func unavailable(version string) *refusal {
@@ -50,7 +82,7 @@ func (c *calls) begin(e *exchange, version string) *refusal {
 	if c.draining {
 		return unavailable(version)
 	}
-	c.running[e] = struct{}{}
+	c.running.add(e)
 	return nil
 }
 
@@ -61,7 +93,7 @@ func (c *calls) beginResume(e *exchange, version string) *refusal {
 	if c.done {
 		return unavailable(version)
 	}
-	c.running[e] = struct{}{}
+	c.running.add(e)
 	return nil
 }
 
@@ -69,7 +101,7 @@ func (c *calls) beginResume(e *exchange, version string) *refusal {
 func (c *calls) end(e *exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.running, e)
+	c.running.remove(e)
 	c.signal()
 }
 
@@ -80,18 +112,18 @@ func (c *calls) beginStream(e *exchange, version string) *refusal {
 	if c.draining {
 		return unavailable(version)
 	}
-	c.streams[e] = struct{}{}
+	c.streams.add(e)
 	return nil
 }
 
 func (c *calls) endStream(e *exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.streams, e)
+	c.streams.remove(e)
 }
 
 func (c *calls) signal() {
-	if c.draining && len(c.running) == 0 && !c.done {
+	if c.draining && c.running.first == nil && !c.done {
 		c.done = true
 		close(c.idle)
 	}
@@ -110,7 +142,7 @@ func (c *calls) drain() <-chan struct{} {
 func (c *calls) cut() (n int) {
 	c.mu.Lock()
 	var left []*exchange
-	for e := range c.running {
+	for e := c.running.first; e != nil; e = e.next {
 		left = append(left, e)
 		n += e.calls
 	}
@@ -125,7 +157,7 @@ func (c *calls) cut() (n int) {
 func (c *calls) endStreams() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for e := range c.streams {
+	for e := c.streams.first; e != nil; e = e.next {
 		e.cancel(errDrained)
 	}
 }

@@ -88,10 +88,18 @@ func isHugeID(data []byte, offset int) bool {
 
 // parseMessage reads the envelope of data, which checkJSON accepted.
 func parseMessage(data []byte) (*message, *refusal) {
-	if i := strictjson.SkipSpace(data, 0); i >= len(data) || data[i] != '{' {
-		return nil, invalidRequest("a message is a JSON object")
-	}
 	m := &message{}
+	if ref := m.parse(data); ref != nil {
+		return nil, ref
+	}
+	return m, nil
+}
+
+// parse is parseMessage into m, which is empty.
+func (m *message) parse(data []byte) *refusal {
+	if i := strictjson.SkipSpace(data, 0); i >= len(data) || data[i] != '{' {
+		return invalidRequest("a message is a JSON object")
+	}
 	var version, method, id json.RawMessage
 	for key, value := range strictjson.Members(data) {
 		switch string(key) {
@@ -111,20 +119,20 @@ func parseMessage(data []byte) (*message, *refusal) {
 			}
 		default:
 			if known := variantOf(key); known != "" {
-				return nil, invalidRequest(fmt.Sprintf("a key is spelled %q", known))
+				return invalidRequest(fmt.Sprintf("a key is spelled %q", known))
 			}
 		}
 	}
 	if id != nil {
 		if !isID(id) {
-			return nil, strayIf(method == nil, invalidRequest("id must be a short string or an integer up to 2^53"))
+			return strayIf(method == nil, invalidRequest("id must be a short string or an integer up to 2^53"))
 		}
 		m.id = id
 	}
 	if r := m.check(version, method); r != nil {
-		return nil, strayIf(method == nil && (m.result != nil || m.err != nil), r.withID(m.id))
+		return strayIf(method == nil && (m.result != nil || m.err != nil), r.withID(m.id))
 	}
-	return m, nil
+	return nil
 }
 
 func strayIf(stray bool, r *refusal) *refusal {
@@ -147,7 +155,7 @@ func (m *message) check(version, method json.RawMessage) *refusal {
 	if len(method) > maxMethod {
 		return invalidRequest(fmt.Sprintf("method is longer than %d bytes", maxMethod))
 	}
-	if m.method, ok = text(method); !ok || m.method == "" {
+	if m.method, ok = methodText(method); !ok || m.method == "" {
 		return invalidRequest("method must be a string")
 	}
 	if m.params != nil && m.params[0] != '{' && string(m.params) != "null" {
@@ -204,6 +212,21 @@ func text(value json.RawMessage) (string, bool) {
 	return string(strictjson.Unescape(value[1 : len(value)-1])), true
 }
 
+// methodText is text, without a copy for what is called most.
+func methodText(value json.RawMessage) (string, bool) {
+	switch string(value) {
+	case `"tools/call"`:
+		return "tools/call", true
+	case `"tools/list"`:
+		return "tools/list", true
+	case `"resources/read"`:
+		return "resources/read", true
+	case `"prompts/get"`:
+		return "prompts/get", true
+	}
+	return text(value)
+}
+
 // isID reports whether value can be the id of a request: a string or an
 // integer, small enough to be sent back exactly.
 func isID(value json.RawMessage) bool {
@@ -225,6 +248,20 @@ func idKey(id json.RawMessage) string {
 	}
 	n, _ := strconv.ParseInt(string(id), 10, 64)
 	return "n" + strconv.FormatInt(n, 10)
+}
+
+// sameID reports whether two spellings are one id. Those of integers differ for
+// 0 and -0 only, and those of strings by their escapes.
+func sameID(a, b json.RawMessage) bool {
+	switch {
+	case bytes.Equal(a, b):
+		return true
+	case a[0] != '"' && b[0] != '"':
+		return string(a) == "-0" && b[0] == '0' || string(b) == "-0" && a[0] == '0'
+	case bytes.IndexByte(a, '\\') < 0 && bytes.IndexByte(b, '\\') < 0:
+		return false
+	}
+	return idKey(a) == idKey(b)
 }
 
 // sdkID returns id as go-sdk has it.

@@ -10,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 )
 
 // An HTTPHandler serves one MCP server over streamable HTTP, in both eras of
@@ -24,6 +25,8 @@ type HTTPHandler struct {
 	direct  *modernEra
 	listens *listens
 	calls   *calls
+	bodies  *timerqueue.Queue // how long a body may take
+	writes  *timerqueue.Queue // how long a write may take; nil: for ever
 	legacySide
 }
 
@@ -39,7 +42,10 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
+	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls(), bodies: timerqueue.New(bodyTimeout)}
+	if h.writeTimeout > 0 {
+		h.writes = timerqueue.New(h.writeTimeout)
+	}
 	dispatcher := newDispatcher(s)
 	h.setupLegacy(dispatcher)
 	h.direct = newModernEra(dispatcher, resolved.principal, resolved.log)
@@ -102,7 +108,7 @@ func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 // that cancels it.
 func newExchange(r *http.Request) (*http.Request, *exchange) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	return r.WithContext(ctx), &exchange{cancel: cancel}
+	return r.WithContext(ctx), &exchange{owner: abortFunc(cancel)}
 }
 
 func firstOf(refusals ...*refusal) *refusal {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"sync/atomic"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/lazyctx"
 	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
 
@@ -15,24 +17,23 @@ import (
 type call struct {
 	reply  *reply
 	id     json.RawMessage // as the client has it
-	key    string          // idKey(id)
 	method string
 	params json.RawMessage
-	extra  *mcp.RequestExtra
+	extra  mcp.RequestExtra
 	direct mcp.Request     // nil if go-sdk's loop serves the method
 	faulty error           // what is wrong with params
-	values context.Context // of the request, which may be over, and c
-	ctx    context.Context // values, canceled by cancel
-	cancel context.CancelCauseFunc
-	taken  atomic.Bool // somebody answers it
-	done   bool        // answered, under reply.mu
+	values callContext     // of the request, which may be over, and the call
+	ctx    lazyctx.Context // values, until the end
+	taken  atomic.Bool     // somebody answers it
+	done   bool            // answered, under reply.mu
 }
 
 type callKey struct{}
 
-// A callContext names the call that a message belongs to.
+// A callContext names the call that a message belongs to. It has the values of
+// the request and outlives it: a legacy client may leave and come back.
 type callContext struct {
-	context.Context
+	lazyctx.Detached
 	call *call
 }
 
@@ -42,7 +43,7 @@ func (c *callContext) Value(key any) any {
 	case callKey{}, watchdog.Key{}:
 		return c.call
 	}
-	return c.Context.Value(key)
+	return c.Detached.Value(key)
 }
 
 func callFrom(ctx context.Context) *call {
@@ -50,25 +51,28 @@ func callFrom(ctx context.Context) *call {
 	return c
 }
 
-// newCall makes the call that m asks for. Its context has the values of the
-// request and outlives it: a legacy client may leave and come back.
-func (h *HTTPHandler) newCall(request context.Context, s *session, m *message, extra *mcp.RequestExtra) *call {
-	c := &call{id: m.id, key: idKey(m.id), method: m.method, params: m.params}
-	own := *extra
-	c.extra = &own
-	own.CloseSSEStream = func(args mcp.CloseSSEStreamArgs) { c.reply.poll(args.RetryAfter) }
+// begin sets c up, which is new, as the call that m asks for.
+func (c *call) begin(request context.Context, m *message, extra *mcp.RequestExtra) {
+	c.id, c.method, c.params, c.extra = m.id, m.method, m.params, *extra
+	c.values = callContext{lazyctx.Detached{Values: request}, c}
+	c.ctx.Begin(&c.values, time.Time{})
+}
+
+// end cancels the context of c.
+func (c *call) end(cause error) { c.ctx.End(context.Canceled, cause) }
+
+// decode finds out how to serve c.
+func (h *HTTPHandler) decode(s *session, c *call) {
+	c.extra.CloseSSEStream = func(args mcp.CloseSSEStreamArgs) { c.reply.poll(args.RetryAfter) }
 	var ref *refusal
-	if c.direct, ref = h.dispatcher.request(s.sdk, m.method, m.params, c.extra); ref != nil {
+	if c.direct, ref = h.dispatcher.request(s.sdk, c.method, c.params, &c.extra); ref != nil {
 		c.faulty = ref.err // an answer like others, in legacy: it may be one of a batch
 	}
-	c.values = &callContext{Context: context.WithoutCancel(request), call: c}
-	c.ctx, c.cancel = context.WithCancelCause(c.values)
-	return c
 }
 
 // run serves c and answers it.
 func (h *HTTPHandler) run(c *call) {
-	defer c.cancel(nil)
+	defer c.end(nil)
 	switch {
 	case c.faulty != nil:
 		c.reply.answer(c, encodeError(c.id, c.faulty), c.faulty)
@@ -78,32 +82,38 @@ func (h *HTTPHandler) run(c *call) {
 		c.reply.answer(c, data, err)
 		return
 	}
-	data, err := c.encode(h.dispatcher.serve(c.ctx, c.method, c.direct))
-	c.reply.answer(c, data, err)
+	c.respond(h.dispatcher.serve(&c.ctx, c.method, c.direct))
 }
 
-// encode returns the answer, and survives types that do not encode.
-func (c *call) encode(res mcp.Result, failure error) (data []byte, err error) {
+// respond answers c. It reports false if that was done before.
+func (c *call) respond(res mcp.Result, err error) bool {
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf, err = c.encode(*buf, res, err)
+	return c.reply.answer(c, *buf, err)
+}
+
+// encode appends the answer, and survives types that do not encode.
+func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
-			data = encodeError(c.id, err)
+			data = append(dst, encodeError(c.id, err)...)
 		}
 	}()
 	if failure == nil {
-		if data, failure = c.reply.h.lists.appendResult(nil, c.id, c.method, res, nil); failure == nil {
+		if data, failure = c.reply.h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
 			return data, nil
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)
 	}
-	return encodeError(c.id, failure), failure
+	return append(dst, encodeError(c.id, failure)...), failure
 }
 
 // Answer implements [watchdog.Caller]: it answers while the handler still runs.
 func (c *call) Answer(res mcp.Result, err error) bool {
-	data, err := c.encode(res, err)
 	c.reply.closing()
-	if !c.reply.answer(c, data, err) {
+	if !c.respond(res, err) {
 		return false
 	}
 	c.reply.endEarly()

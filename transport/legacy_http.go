@@ -15,6 +15,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 )
 
 // legacySide is what an HTTPHandler has for legacy clients.
@@ -22,13 +23,19 @@ type legacySide struct {
 	lists      catalog
 	dispatcher *dispatcher
 	sessions   *sessionTable
-	passing    sync.Map // *mcp.RequestExtra to the *call that go-sdk's loop serves
+	passing    sync.Map          // *mcp.RequestExtra to the *call that go-sdk's loop serves
+	primes     *timerqueue.Queue // answers that may become streams
+	alives     *timerqueue.Queue // streams of answers; nil: they are not kept alive
 }
 
 func (h *HTTPHandler) setupLegacy(d *dispatcher) {
 	h.dispatcher = d
 	h.server.AddReceivingMiddleware(h.escort)
 	h.sessions = newSessionTable(h.server, &h.settings)
+	h.primes = timerqueue.New(primeAfter)
+	if h.keepAlive > 0 {
+		h.alives = timerqueue.New(h.keepAlive)
+	}
 }
 
 var legacyVersions = slices.DeleteFunc(mcp.SupportedProtocolVersions(), era.IsModern)
@@ -78,38 +85,72 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 		s.release()
 		return invalidRequest("batches are not supported since 2025-06-18")
 	}
-	extra := &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
-	calls, notes, ref := h.sort(r.Context(), s, messages, extra)
-	if ref != nil {
+	p := &post{}
+	p.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
+	if ref := h.sort(p, r.Context(), s, messages); ref != nil {
 		s.release()
 		return ref
 	}
-	if len(calls) == 0 {
+	if len(p.calls) == 0 {
 		defer s.release()
-		h.note(r.Context(), s, notes)
+		h.note(r.Context(), s, p.notes)
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	}
-	return h.serveCalls(w, r, s, calls, notes, batch)
+	return h.serveCalls(p, w, r, s, batch)
+}
+
+// A post is what a POST brought. With one call, as nearly all have, it is all
+// that there is to allocate for it.
+type post struct {
+	exchange
+
+	extra mcp.RequestExtra
+	calls []*call
+	notes []*note
+	reply reply
+
+	single call
+	all    [1]*call
+}
+
+// newCall returns room for a call.
+func (p *post) newCall() *call {
+	if len(p.calls) > 0 {
+		return &call{}
+	}
+	p.calls = p.all[:0]
+	return &p.single
+}
+
+// abort implements [aborter].
+func (p *post) abort(cause error) {
+	for _, c := range p.calls {
+		c.end(cause)
+	}
+	go p.reply.cut(p.calls) // ends within cutTime
 }
 
 // sort makes calls and notes of messages, or says what is wrong with one.
-func (h *HTTPHandler) sort(ctx context.Context, s *session, messages []*message, extra *mcp.RequestExtra) (calls []*call, notes []*note, _ *refusal) {
+func (h *HTTPHandler) sort(p *post, ctx context.Context, s *session, messages []*message) *refusal {
 	for _, m := range messages {
 		if !m.isCall() {
-			n, ref := newNote(s, m, extra)
+			n, ref := newNote(s, m, &p.extra)
 			if ref != nil {
-				return nil, nil, ref
+				return ref
 			}
-			notes = append(notes, n)
+			p.notes = append(p.notes, n)
 			continue
 		}
 		if ref := callable(m); ref != nil {
-			return nil, nil, ref.withID(m.id)
+			return ref.withID(m.id)
 		}
-		calls = append(calls, h.newCall(ctx, s, m, extra))
+		c := p.newCall()
+		c.begin(ctx, m, &p.extra)
+		h.decode(s, c)
+		p.calls = append(p.calls, c)
 	}
-	return calls, notes, nil
+	return nil
 }
 
 // callable refuses calls of what is no legacy method.
@@ -129,37 +170,32 @@ func methodNotFound() *refusal {
 	return refuse(http.StatusBadRequest, jsonrpc.CodeMethodNotFound, mcperrors.NotFound, "method not found")
 }
 
-// serveCalls runs calls and waits for the end of the response. It takes over
-// the use of s.
-func (h *HTTPHandler) serveCalls(w http.ResponseWriter, r *http.Request, s *session, calls []*call, notes []*note, batch bool) *refusal {
-	inline := len(calls) == 1 && canHijack(w, r)
-	e := &exchange{calls: len(calls)}
-	re := h.newReply(w, r, s, calls, batch, inline)
-	e.cancel = func(cause error) {
-		for _, c := range calls {
-			c.cancel(cause)
-		}
-		go re.cut(calls) // ends within cutTime
-	}
-	if ref := h.admit(e, s, calls); ref != nil {
+// serveCalls runs the calls of p and waits for the end of the response. It takes
+// over the use of s.
+func (h *HTTPHandler) serveCalls(p *post, w http.ResponseWriter, r *http.Request, s *session, batch bool) *refusal {
+	inline := len(p.calls) == 1 && canHijack(w, r)
+	p.exchange.calls, p.owner = len(p.calls), p
+	re := &p.reply
+	re.begin(h, w, r, s, p.calls, batch, inline)
+	if ref := h.admit(p, s); ref != nil {
 		re.abandon()
 		s.release()
 		return ref
 	}
 	defer re.depart()
-	h.note(r.Context(), s, notes)
+	h.note(r.Context(), s, p.notes)
 	if inline {
-		defer func() { h.calls.end(e); s.release() }()
-		h.run(calls[0])
+		defer func() { h.calls.end(&p.exchange); s.release() }()
+		h.run(p.calls[0])
 		return nil
 	}
 	left := atomic.Int64{}
-	left.Store(int64(len(calls)))
-	for _, c := range calls {
+	left.Store(int64(len(p.calls)))
+	for _, c := range p.calls {
 		go func() { // ends with the handler
 			h.run(c)
 			if left.Add(-1) == 0 {
-				h.calls.end(e)
+				h.calls.end(&p.exchange)
 				s.release()
 			}
 		}()
@@ -175,20 +211,20 @@ func (h *HTTPHandler) serveCalls(w http.ResponseWriter, r *http.Request, s *sess
 func (r *reply) depart() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.detach(r.post)
+	r.detach(&r.post)
 	r.post.release()
 }
 
-// admit enters calls into the books, or into none.
-func (h *HTTPHandler) admit(e *exchange, s *session, calls []*call) *refusal {
-	if ref := s.begin(calls); ref != nil {
+// admit enters the calls of p into the books, or into none.
+func (h *HTTPHandler) admit(p *post, s *session) *refusal {
+	if ref := s.begin(p.calls); ref != nil {
 		return ref
 	}
-	if ref := h.calls.begin(e, s.version); ref != nil {
-		for _, c := range calls {
+	if ref := h.calls.begin(&p.exchange, s.version); ref != nil {
+		for _, c := range p.calls {
 			s.finished(c)
 		}
-		return ref.withID(calls[0].id)
+		return ref.withID(p.calls[0].id)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 
@@ -20,11 +19,9 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	case r.Header.Get(headerSession) != "":
 		return invalidRequest("the session is initialized")
 	}
-	c := &call{id: m.id, key: idKey(m.id), method: m.method, params: m.params}
-	c.extra = &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
-	c.values = context.WithoutCancel(r.Context())
-	c.ctx, c.cancel = context.WithCancelCause(c.values)
-	defer c.cancel(nil)
+	c := &call{}
+	c.begin(r.Context(), m, &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header})
+	defer c.end(nil)
 
 	owner := h.principal(r.Context())
 	if ref := h.sessions.reserve(owner, ""); ref != nil {
@@ -34,8 +31,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	if err != nil {
 		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
 	}
-	e := &exchange{calls: 1}
-	e.cancel = func(cause error) { c.cancel(cause); s.end(SessionDrained) }
+	e := &exchange{calls: 1, owner: abortFunc(func(cause error) { c.end(cause); s.end(SessionDrained) })}
 	if ref := h.calls.begin(e, ""); ref != nil {
 		s.end(SessionDrained)
 		return ref
@@ -77,10 +73,8 @@ func agreedVersion(answer []byte) (string, error) {
 
 // answerOnce writes an answer that has no stream to resume.
 func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []byte, err error) {
-	re := &reply{
-		h: h, request: r.Context(), answers: [][]byte{data},
-		post: &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
-	}
+	re := &reply{h: h, request: r.Context()}
+	re.post.open(w, h.writes)
 	re.s = &session{}
 	status, after := re.status(err)
 	if status == http.StatusOK && prefersStream(r.Header) {
@@ -88,5 +82,5 @@ func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []
 		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
 		return
 	}
-	re.writeJSON(status, after)
+	re.writeJSON(data, status, after)
 }

@@ -12,8 +12,8 @@ import (
 // request of the server's.
 type note struct {
 	method   string
-	req      mcp.Request // of a notification
-	canceled string      // idKey of the request that is canceled
+	req      mcp.Request     // of a notification
+	canceled json.RawMessage // id of the request that is canceled
 	answer   *jsonrpc.Response
 }
 
@@ -47,7 +47,7 @@ func newNote(s *session, m *message, extra *mcp.RequestExtra) (*note, *refusal) 
 			RequestID json.RawMessage `json:"requestId"`
 		}
 		if json.Unmarshal(m.params, &id) == nil && isID(id.RequestID) {
-			n.canceled = idKey(id.RequestID)
+			n.canceled = id.RequestID
 		}
 		return n, ref
 	}
@@ -71,9 +71,9 @@ func (h *HTTPHandler) note(ctx context.Context, s *session, notes []*note) {
 			s.push(n.answer) // a session that ends needs it no more
 			continue
 		}
-		if n.canceled != "" {
+		if n.canceled != nil {
 			if c := s.find(n.canceled); c != nil {
-				c.cancel(context.Canceled)
+				c.end(nil)
 			}
 		}
 		_, _ = h.dispatcher.serve(context.WithoutCancel(ctx), n.method, n.req) // nobody can be told

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 )
 
 // firstPrime is the protocol version whose clients learn the id of a stream
@@ -28,50 +29,50 @@ type reply struct {
 	stream
 	h       *HTTPHandler
 	request context.Context
-	post    *output // the response of the POST
+	post    output // the response of the POST
 	batch   bool
 	prefers bool // the client lists event streams first
 	resumes bool // the client can resume
 	started bool // it is a stream
 	left    int  // calls without an answer
 	answers [][]byte
-	timer   *time.Timer
-	expires time.Time // of the token
+	pause   timerqueue.Entry // until the next tick
+	expires time.Time        // of the token
 	unwatch func() bool
+	length  [1]string // for the header of that name
 }
 
-// newReply makes the reply for a POST. inline says that its calls run on the
-// goroutine of the request.
-func (h *HTTPHandler) newReply(w http.ResponseWriter, r *http.Request, s *session, calls []*call, batch, inline bool) *reply {
-	re := &reply{
-		h: h, request: r.Context(), batch: batch, left: len(calls),
-		post:    &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
-		prefers: prefersStream(r.Header),
-		resumes: h.store != nil && s.version >= firstPrime,
-		expires: expiry(r.Context()),
-	}
-	re.s = s
+// begin sets r up, which is new, for a POST. inline says that its calls run on
+// the goroutine of the request.
+func (r *reply) begin(h *HTTPHandler, w http.ResponseWriter, req *http.Request, s *session, calls []*call, batch, inline bool) {
+	r.h, r.request, r.s, r.batch, r.left = h, req.Context(), s, batch, len(calls)
+	r.post.open(w, h.writes)
+	r.prefers = prefersStream(req.Header)
+	r.resumes = h.store != nil && s.version >= firstPrime
+	r.expires = expiry(r.request)
 	if !inline {
-		re.post.over = make(chan struct{})
+		r.post.over = make(chan struct{})
 	}
 	for _, c := range calls {
-		c.reply = re
+		c.reply = r
 	}
-	if first := re.firstTick(); first > 0 {
-		re.timer = time.AfterFunc(first, re.tick)
-	}
-	return re
-}
-
-func (r *reply) firstTick() time.Duration {
 	if r.resumes {
-		return primeAfter
+		h.primes.Add(&r.pause, r)
+	} else {
+		r.rest()
 	}
-	return r.h.keepAlive
 }
 
-// tick turns an answer that takes long into a stream, and keeps that alive.
-func (r *reply) tick() {
+// rest waits until the client is to be told that there is still somebody.
+func (r *reply) rest() {
+	if r.h.alives != nil {
+		r.h.alives.Add(&r.pause, r)
+	}
+}
+
+// Overdue implements [timerqueue.Overdue]: it turns an answer that takes long
+// into a stream, and keeps that alive.
+func (r *reply) Overdue() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -88,9 +89,7 @@ func (r *reply) tick() {
 			return
 		}
 	}
-	if next := r.h.keepAlive; next > 0 {
-		r.timer.Reset(next)
-	}
+	r.rest()
 }
 
 // startLocked begins the stream, with an event that tells its id.
@@ -99,12 +98,12 @@ func (r *reply) startLocked(ctx context.Context) {
 		return
 	}
 	r.started = true
-	r.out = r.post
+	r.out = &r.post
 	if r.h.store != nil {
 		r.id = rand.Text()
 		r.s.offer(r)
 	}
-	if r.post.arm() {
+	if r.post.alive() {
 		startStream(r.post.w)
 	}
 	if r.resumes {
@@ -116,12 +115,12 @@ func (r *reply) startLocked(ctx context.Context) {
 	r.unwatch = context.AfterFunc(r.request, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.detach(r.post)
+		r.detach(&r.post)
 	})
 }
 
 // answer sends the answer to c, and ends the reply with the last one. It
-// reports false if c was answered before.
+// reports false if c was answered before. data may be used again afterwards.
 func (r *reply) answer(c *call, data []byte, err error) bool {
 	if !c.taken.CompareAndSwap(false, true) {
 		return false
@@ -136,21 +135,29 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	}
 	status, after := r.status(err)
 	if r.prefers && status == http.StatusOK {
-		r.startLocked(c.ctx)
+		r.startLocked(&c.ctx)
 	}
-	if r.started {
-		_ = r.sendLocked(c.ctx, "message", data) // the client is gone and nothing is kept
-	} else {
-		r.answers = append(r.answers, data)
+	switch {
+	case r.started:
+		_ = r.sendLocked(&c.ctx, "message", bytes.Clone(data)) // the client is gone and nothing is kept
+	case r.batch:
+		r.answers = append(r.answers, bytes.Clone(data))
+	default:
+		r.writeJSON(data, status, after)
 	}
 	if r.left > 0 {
 		return true
 	}
-	if !r.started {
-		r.writeJSON(status, after)
+	if r.batch && !r.started {
+		r.writeJSON(joined(r.answers), status, after)
 	}
 	r.finishLocked()
 	return true
+}
+
+// joined makes a batch of answers.
+func joined(answers [][]byte) []byte {
+	return append(append([]byte("["), bytes.Join(answers, []byte(","))...), ']')
 }
 
 // closing tells the client not to use the connection again: a handler holds it.
@@ -186,24 +193,21 @@ func (r *reply) status(err error) (status int, retry time.Duration) {
 	return e.Code.HTTPStatus(r.s.version), e.RetryAfter
 }
 
-func (r *reply) writeJSON(status int, retry time.Duration) {
-	body := r.answers[0]
-	if r.batch {
-		body = append(append([]byte("["), bytes.Join(r.answers, []byte(","))...), ']')
-	}
-	if !r.post.arm() {
+func (r *reply) writeJSON(body []byte, status int, retry time.Duration) {
+	if !r.post.alive() {
 		return
 	}
 	header := r.post.w.Header()
 	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	r.length[0] = strconv.Itoa(len(body))
+	header["Content-Length"] = r.length[:]
 	header["X-Content-Type-Options"] = nosniff
 	header["Cache-Control"] = noStore
 	if retry > 0 && status >= http.StatusBadRequest {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
 	}
 	r.post.w.WriteHeader(status)
-	_, _ = r.post.w.Write(body) // the client may be gone
+	_ = r.post.write(body) // the client may be gone
 }
 
 var jsonType, nosniff, noStore = []string{typeJSON}, []string{"nosniff"}, []string{"no-store"}
@@ -211,16 +215,14 @@ var jsonType, nosniff, noStore = []string{typeJSON}, []string{"nosniff"}, []stri
 // finishLocked says that nothing will come.
 func (r *reply) finishLocked() {
 	r.done = true
-	if r.timer != nil {
-		r.timer.Stop()
-	}
+	r.pause.Remove()
 	if r.unwatch != nil {
 		r.unwatch()
 	}
 	if r.started && r.h.store != nil {
 		r.s.withdraw(r)
 	}
-	if r.out != nil && r.out != r.post {
+	if r.out != nil && r.out != &r.post {
 		r.out.stir() // a GET has it
 	}
 	if r.post.over != nil {
@@ -287,8 +289,12 @@ func (r *reply) cut(calls []*call) {
 		}
 	}
 	if !r.started {
+		body := r.answers[0]
+		if r.batch {
+			body = joined(r.answers)
+		}
 		status, after := r.status(err)
-		r.writeJSON(status, after)
+		r.writeJSON(body, status, after)
 	}
 	r.finishLocked()
 	r.post.end()

@@ -19,10 +19,10 @@ func (h *HTTPHandler) ask(s *session, c *call) (data []byte, err error) {
 	answers := make(chan *jsonrpc.Response, 1)
 	id := s.expect(answers)
 	defer s.unexpect(id)
-	h.passing.Store(c.extra, c)
-	defer h.passing.Delete(c.extra)
+	h.passing.Store(&c.extra, c)
+	defer h.passing.Delete(&c.extra)
 	err = &mcperrors.Error{Code: mcperrors.Canceled, Message: "the session ended"}
-	msg := &jsonrpc.Request{ID: id, Method: c.method, Params: c.params, Extra: c.extra}
+	msg := &jsonrpc.Request{ID: id, Method: c.method, Params: c.params, Extra: &c.extra}
 	if !s.push(msg) {
 		return encodeError(c.id, err), err
 	}
@@ -90,15 +90,15 @@ func (s *session) answered(res *jsonrpc.Response) {
 	}
 }
 
-// joined is the context of a call in go-sdk's loop, with the values of its own
+// A joinedContext is the context of a call in go-sdk's loop, with the values of its own
 // request first: those of go-sdk's context belong to no request.
-type joined struct {
+type joinedContext struct {
 	context.Context
 	values context.Context
 }
 
 // Value implements [context.Context].
-func (j *joined) Value(key any) any {
+func (j *joinedContext) Value(key any) any {
 	if v := j.values.Value(key); v != nil {
 		return v
 	}
@@ -121,8 +121,8 @@ func (h *HTTPHandler) escort(next mcp.MethodHandler) mcp.MethodHandler {
 		}()
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		stop := context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
+		stop := context.AfterFunc(&c.ctx, func() { cancel(context.Cause(&c.ctx)) })
 		defer stop()
-		return next(&joined{Context: ctx, values: c.values}, method, req)
+		return next(&joinedContext{Context: ctx, values: &c.values}, method, req)
 	}
 }

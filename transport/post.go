@@ -21,14 +21,15 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	if ref := checkContent(r.Header); ref != nil {
 		return ref
 	}
-	body, ref := h.readBody(w, r)
+	in := &incoming{}
+	body, ref := h.readBody(w, r, &in.watch)
 	if ref != nil {
 		return ref
 	}
 	if ref := checkJSON(body, h.maxDepth); ref != nil {
 		return ref
 	}
-	messages, batch, ref := parseBody(body, version)
+	messages, batch, ref := in.parse(body, version)
 	if ref != nil {
 		return ref
 	}
@@ -48,37 +49,50 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	return ref
 }
 
-// parseBody reads the envelopes in body, which checkJSON accepted.
-func parseBody(body []byte, version string) (messages []*message, batch bool, _ *refusal) {
+// incoming is what it takes to read a POST, in one allocation.
+type incoming struct {
+	watch  bodyWatch
+	single message
+	all    [1]*message
+}
+
+// parse reads the envelopes in body, which checkJSON accepted.
+func (in *incoming) parse(body []byte, version string) (messages []*message, batch bool, _ *refusal) {
 	if body[strictjson.SkipSpace(body, 0)] != '[' {
-		m, ref := parseMessage(body)
-		return []*message{m}, false, ref
+		ref := in.single.parse(body)
+		in.all[0] = &in.single
+		return in.all[:], false, ref
 	}
+	messages, ref := parseBatch(body, version)
+	return messages, true, ref
+}
+
+func parseBatch(body []byte, version string) (messages []*message, _ *refusal) {
 	if version > lastBatch {
-		return nil, true, invalidRequest("batches are not supported since 2025-06-18")
+		return nil, invalidRequest("batches are not supported since 2025-06-18")
 	}
 	var members []json.RawMessage
 	if json.Unmarshal(body, &members) != nil || len(members) == 0 || len(members) > maxBatch {
-		return nil, true, invalidRequest(fmt.Sprintf("a batch has 1 to %d messages", maxBatch))
+		return nil, invalidRequest(fmt.Sprintf("a batch has 1 to %d messages", maxBatch))
 	}
 	seen := map[string]bool{}
 	for _, member := range members {
 		m, ref := parseMessage(member)
 		if ref != nil {
-			return nil, true, ref
+			return nil, ref
 		}
 		if m.method == "initialize" || m.isListen() {
-			return nil, true, invalidRequest("this method cannot be part of a batch").withID(m.id)
+			return nil, invalidRequest("this method cannot be part of a batch").withID(m.id)
 		}
 		if m.isCall() {
 			if seen[idKey(m.id)] {
-				return nil, true, invalidRequest("an id appears twice in the batch").withID(m.id)
+				return nil, invalidRequest("an id appears twice in the batch").withID(m.id)
 			}
 			seen[idKey(m.id)] = true
 		}
 		messages = append(messages, m)
 	}
-	return messages, true, nil
+	return messages, nil
 }
 
 // checkMessages holds the headers of a legacy request against its body.

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +38,7 @@ type session struct {
 	used    time.Time // when the last one ended
 	timer   *time.Timer
 	lapsed  bool // the timer fired during a use
-	running map[string]*call
+	running []*call
 	slow    map[jsonrpc.ID]chan<- *jsonrpc.Response
 	serial  int64
 	streams map[string]*reply // those that can be resumed and are not done
@@ -112,16 +114,11 @@ func (s *session) begin(calls []*call) *refusal {
 		return sessionNotFound()
 	}
 	for _, c := range calls {
-		if s.running[c.key] != nil {
+		if s.findLocked(c.id) != nil {
 			return invalidRequest("a request with this id is already in flight").withID(c.id)
 		}
 	}
-	if s.running == nil {
-		s.running = map[string]*call{}
-	}
-	for _, c := range calls {
-		s.running[c.key] = c
-	}
+	s.running = append(s.running, calls...)
 	return nil
 }
 
@@ -129,16 +126,27 @@ func (s *session) begin(calls []*call) *refusal {
 func (s *session) finished(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running[c.key] == c {
-		delete(s.running, c.key)
+	if i := slices.Index(s.running, c); i >= 0 {
+		s.running = slices.Delete(s.running, i, i+1)
 	}
 }
 
 // find returns the running call with an id.
-func (s *session) find(key string) *call {
+func (s *session) find(id json.RawMessage) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.running[key]
+	return s.findLocked(id)
+}
+
+// findLocked looks through the list: it is short, and keeps no memory of calls
+// that are over.
+func (s *session) findLocked(id json.RawMessage) *call {
+	for _, c := range s.running {
+		if sameID(c.id, id) {
+			return c
+		}
+	}
+	return nil
 }
 
 // end ends s: no request finds it from now on, its calls are canceled, then
@@ -155,14 +163,11 @@ func (s *session) end(why SessionEnd) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	calls := make([]*call, 0, len(s.running))
-	for _, c := range s.running {
-		calls = append(calls, c)
-	}
+	calls := slices.Clone(s.running)
 	s.mu.Unlock()
 	s.table.remove(s)
 	for _, c := range calls {
-		c.cancel(errSessionEnded)
+		c.end(errSessionEnded)
 	}
 	close(s.done)
 	go s.finish(why, known) // ends with the last handler that go-sdk runs for s

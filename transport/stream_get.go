@@ -11,10 +11,8 @@ import (
 // serveStream runs a GET: it replays, attaches and writes until the stream, the
 // session, the token or the client ends.
 func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int) *refusal {
-	out := &output{
-		w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout,
-		over: make(chan struct{}), queued: true, wake: make(chan struct{}, 1),
-	}
+	out := &output{over: make(chan struct{}), queued: true, wake: make(chan struct{}, 1)}
+	out.open(w, h.writes)
 	defer out.release()
 	if ref := st.attach(r.Context(), out, after); ref != nil {
 		return ref

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 )
 
 // maxQueue bounds, in bytes, what waits for the reader of a GET.
@@ -18,10 +20,11 @@ const maxQueue = 1 << 20
 //
 // Its stream's lock guards it, but for the deadline.
 type output struct {
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	timeout time.Duration // for one write; 0: none
-	over    chan struct{} // closed when the response is to end; nil if end hijacks
+	w      http.ResponseWriter
+	rc     http.ResponseController
+	writes *timerqueue.Queue // how long one write may take; nil: for ever
+	wait   timerqueue.Entry  // for it
+	over   chan struct{}     // closed when the response is to end; nil if end hijacks
 
 	queued bool
 	queue  []byte
@@ -32,7 +35,12 @@ type output struct {
 
 	mu     sync.Mutex // of what follows
 	dead   bool       // the response may be somebody else's
-	hasten time.Time  // no write may take longer
+	hasten bool       // there is a deadline
+}
+
+// open makes o the response w.
+func (o *output) open(w http.ResponseWriter, writes *timerqueue.Queue) {
+	o.w, o.rc, o.writes = w, *http.NewResponseController(w), writes
 }
 
 var errOverflow = errors.New("transport: the reader is too slow")
@@ -62,8 +70,12 @@ func (o *output) stir() {
 
 // write writes and flushes.
 func (o *output) write(p []byte) error {
-	if !o.arm() {
+	if !o.alive() {
 		return os.ErrDeadlineExceeded
+	}
+	if o.writes != nil {
+		o.writes.Add(&o.wait, o)
+		defer o.wait.Remove() // if that is too late, the connection is lost
 	}
 	if _, err := o.w.Write(p); err != nil {
 		return err
@@ -71,32 +83,23 @@ func (o *output) write(p []byte) error {
 	return o.rc.Flush()
 }
 
-// arm sets the deadline of the next write.
-func (o *output) arm() bool {
+func (o *output) alive() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dead {
-		return false
-	}
-	deadline := o.hasten
-	if o.timeout > 0 {
-		if d := time.Now().Add(o.timeout); deadline.IsZero() || d.Before(deadline) {
-			deadline = d
-		}
-	}
-	if !deadline.IsZero() {
-		_ = o.rc.SetWriteDeadline(deadline) // not every writer has deadlines
-	}
-	return true
+	return !o.dead
 }
 
-// hurry leaves a write that stalls, and all later ones, only so much time.
+// Overdue implements [timerqueue.Overdue]: the reader has stalled.
+func (o *output) Overdue() { o.hurry(0) }
+
+// hurry leaves a write that stalls, and all later ones, only so much time. The
+// connection is not used for another request.
 func (o *output) hurry(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.dead {
-		o.hasten = time.Now().Add(d)
-		_ = o.rc.SetWriteDeadline(o.hasten)
+		o.hasten = true
+		_ = o.rc.SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
 	}
 }
 
@@ -105,6 +108,9 @@ func (o *output) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dead = true
+	if o.hasten {
+		_ = o.rc.SetWriteDeadline(time.Time{}) // others may use the connection
+	}
 }
 
 // stop ends a response that has a goroutine of its own.

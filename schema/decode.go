@@ -59,12 +59,14 @@ func (c *core) decode(data []byte, target any) error {
 			return syntaxError(err)
 		}
 	}
-	cause := c.unmarshal(data, target)
+	var cause error
+	if len(w.problems) > 0 || !c.fill(data, reflect.ValueOf(target).Elem()) {
+		cause = c.unmarshal(data, target)
+	}
 	if cause != nil && len(w.problems) == 0 {
 		w.locate(data, c.root, cause)
 	}
-	var wrongType *json.UnmarshalTypeError
-	if c.tags != nil && w.more == 0 && (cause == nil || errors.As(cause, &wrongType)) {
+	if c.tags != nil && w.more == 0 && (cause == nil || isWrongType(cause)) {
 		if err := c.tags.check(reflect.ValueOf(target).Elem(), &w.report); err != nil {
 			return mcperrors.Wrap(mcperrors.Internal, "", err)
 		}
@@ -107,4 +109,9 @@ func syntaxError(cause error) error {
 		Code: mcperrors.Validation, Message: "invalid arguments: " + p.Problem, Cause: cause,
 		Details: map[string]any{"fields": []Problem{p}},
 	}
+}
+
+func isWrongType(err error) bool {
+	_, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	return ok
 }

@@ -14,3 +14,6 @@ func TryType(t reflect.Type) error {
 	}
 	return nil
 }
+
+// ReadsItself reports whether values of s are read without encoding/json.
+func ReadsItself[T any](s *Schema[T]) bool { return s.filler != nil }

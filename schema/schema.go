@@ -48,6 +48,7 @@ type core struct {
 	judge  *judge // of keywords the nodes do not know; nil without any
 	tags   *tags  // nil if T has no validate tag
 	open   bool   // T holds values of any type: keep their numbers exact
+	filler filler // nil: encoding/json reads a T
 }
 
 // For compiles the schema of T. The error holds all mistakes at once: fields of
@@ -74,7 +75,7 @@ func (s *Schema[T]) JSON() json.RawMessage { return s.raw }
 func (s *Schema[T]) Fields() []Field { return slices.Clone(s.fields) }
 
 func build(t reflect.Type, opts *Options) (*core, error) {
-	c := &core{open: holdsAny(t, map[reflect.Type]bool{})}
+	c := &core{open: holdsAny(t, map[reflect.Type]bool{}), filler: fillerOf(t, map[reflect.Type]bool{})}
 	s, origin, mistakes := derive(t, opts.Flat)
 	err := errors.Join(mistakes...)
 	if opts.JSONSchema != nil {

@@ -102,7 +102,7 @@ func readAll(body io.Reader, length int64) ([]byte, error) {
 		n, err := body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		switch {
-		case err == io.EOF: //nolint:errorlint // as io.Reader has it
+		case err == io.EOF:
 			return data, nil
 		case err != nil:
 			return nil, err

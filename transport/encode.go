@@ -126,10 +126,11 @@ func appendServerInfo(dst, meta []byte, serverInfo json.RawMessage) []byte {
 // encodeError returns the whole JSON-RPC error response to request id, as one
 // line. A *jsonrpc.Error goes out as it is, a coded error by its table, and
 // anything else as an internal error without its text.
-func encodeError(id json.RawMessage, err error) []byte {
-	wire := wireError(err)
-	dst := append(appendID(nil, id), `,"error":`...)
-	data, _ := json.Marshal(wire) //nolint:errchkjson // wireError saw to it that it encodes
+func encodeError(id json.RawMessage, err error) []byte { return appendError(nil, id, err) }
+
+func appendError(dst []byte, id json.RawMessage, err error) []byte {
+	dst = append(appendID(dst, id), `,"error":`...)
+	data, _ := json.Marshal(wireError(err)) //nolint:errchkjson // wireError saw to it that it encodes
 	return append(append(dst, data...), '}')
 }
 

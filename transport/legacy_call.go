@@ -98,7 +98,7 @@ func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, e
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
-			data = append(dst, encodeError(c.id, err)...)
+			data = appendError(dst, c.id, err)
 		}
 	}()
 	if failure == nil {
@@ -107,7 +107,7 @@ func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, e
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)
 	}
-	return append(dst, encodeError(c.id, failure)...), failure
+	return appendError(dst, c.id, failure), failure
 }
 
 // Answer implements [watchdog.Caller]: it answers while the handler still runs.

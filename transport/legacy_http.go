@@ -87,7 +87,7 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 	}
 	p := &post{}
 	p.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
-	if ref := h.sort(p, r.Context(), s, messages); ref != nil {
+	if ref := h.sort(r.Context(), s, p, messages); ref != nil {
 		s.release()
 		return ref
 	}
@@ -132,7 +132,7 @@ func (p *post) abort(cause error) {
 }
 
 // sort makes calls and notes of messages, or says what is wrong with one.
-func (h *HTTPHandler) sort(p *post, ctx context.Context, s *session, messages []*message) *refusal {
+func (h *HTTPHandler) sort(ctx context.Context, s *session, p *post, messages []*message) *refusal {
 	for _, m := range messages {
 		if !m.isCall() {
 			n, ref := newNote(s, m, &p.extra)

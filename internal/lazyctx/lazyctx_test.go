@@ -80,7 +80,7 @@ func TestContext_TellsTheEarlierDeadline(t *testing.T) {
 	var early, late, none lazyctx.Context
 	late.Begin(parent, far)
 	early.Begin(t.Context(), near)
-	none.Begin(context.Background(), time.Time{})
+	none.Begin(lazyctx.Detached{Values: t.Context()}, time.Time{})
 	for _, c := range []*lazyctx.Context{&early, &late} {
 		if d, ok := c.Deadline(); !ok || !d.Equal(near) {
 			t.Errorf("got %v, %v", d, ok)

@@ -25,7 +25,7 @@ type calls struct {
 	draining bool
 	done     bool // drained: not even answers can be fetched any more
 	running  map[*exchange]struct{}
-	streams  map[*exchange]struct{} // GET and listen, which end only when they are ended
+	streams  map[*exchange]struct{} // GETs, which end only when they are ended
 	idle     chan struct{}          // closed once draining and nothing runs
 }
 

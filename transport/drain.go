@@ -11,7 +11,7 @@ var errDrained = errors.New("transport: drained")
 
 // Drain ends h: it refuses new calls with 503 and Retry-After, waits until the
 // running ones are answered, and then ends the streams and the sessions, so
-// that [http.Server.Shutdown] has nothing to wait for. Notifications, answers
+// that [http.Server.Shutdown] has nothing to wait for. Subscriptions end at once. Notifications, answers
 // to the server's own requests, and requests for the answer of a running call
 // are served until then.
 //
@@ -22,6 +22,7 @@ var errDrained = errors.New("transport: drained")
 // Only sessions that h opened are closed; the server may have others. Drain may
 // be called at any moment, repeatedly and concurrently; every call waits.
 func (h *HTTPHandler) Drain(ctx context.Context) error {
+	h.listens.drain()
 	idle, direct := h.calls.drain(), h.direct.inflight.drain()
 	var err error
 	if !within(ctx, idle) || !within(ctx, direct) {

@@ -29,9 +29,6 @@ func DecodeRequest(method string, params json.RawMessage) (mcp.Request, error) {
 	return req, nil
 }
 
-// LimitListens sets the caps of subscription streams.
-func (h *HTTPHandler) LimitListens(all, each int) { h.listens.limit, h.listens.each = all, each }
-
 // ServerIdentity returns what was found out about the server.
 func (h *HTTPHandler) ServerIdentity() (versions []string, info string) {
 	found := h.direct.identity()

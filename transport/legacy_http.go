@@ -97,7 +97,7 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 func (h *HTTPHandler) sort(ctx context.Context, s *session, messages []*message, extra *mcp.RequestExtra) (calls []*call, notes []*note, _ *refusal) {
 	for _, m := range messages {
 		if !m.isCall() {
-			n, ref := newNote(s, m, extra)
+			n, ref := newNote(s.sdk, m, extra)
 			if ref != nil {
 				return nil, nil, ref
 			}

@@ -37,3 +37,15 @@ func (h *HTTPHandler) ServerIdentity() (versions []string, info string) {
 
 // Remembered returns how many tools the handler knows the headers of.
 func (h *HTTPHandler) Remembered() int { return len(*h.direct.tools.headers.Load()) }
+
+// Listens returns how many subscriptions are counted.
+func (h *HTTPHandler) Listens() int {
+	h.listens.mu.Lock()
+	defer h.listens.mu.Unlock()
+	return len(h.listens.open) + len(h.listens.of)
+}
+
+// AppendReplaced replaces a member of an object.
+func AppendReplaced(data, value []byte, path ...string) ([]byte, bool) {
+	return appendReplaced(nil, data, value, path...)
+}

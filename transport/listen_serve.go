@@ -77,7 +77,7 @@ func (h *HTTPHandler) pumpListen(ctx context.Context, l *listen) {
 			if context.Cause(ctx) == errTooSlow { //nolint:errorlint // one value
 				return
 			}
-			ended, late = nil, time.After(cutTime) // for the result
+			ended, late = nil, time.After(cutTime/2) // for the result, and as long for the end of the response
 		case <-late:
 			return
 		}

@@ -48,7 +48,7 @@ func addCustom(t *testing.T, s *mcp.Server, g *gate) {
 				return nil, err
 			}
 			_, asked := ss.Elicit(ctx, &mcp.ElicitParams{Message: "?"})
-			stray := ss.NotifyProgress(context.Background(), &mcp.ProgressNotificationParams{ProgressToken: "q"})
+			stray := ss.NotifyProgress(t.Context(), &mcp.ProgressNotificationParams{ProgressToken: "q"})
 			if asked == nil || stray == nil {
 				return nil, fmt.Errorf("sent: %w, %w", asked, stray)
 			}
@@ -155,7 +155,9 @@ func TestModern_ADisconnectCancelsACustomMethod(t *testing.T) {
 	}()
 	<-g.entered
 	cancel()
-	<-g.cut // the test's deadline is the limit
+	if err := <-g.cut; err == nil { // the test's deadline is the limit
+		t.Error("the handler was let go")
+	}
 	if err := h.Drain(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -176,7 +178,9 @@ func TestDrain_CutsACustomMethod(t *testing.T) {
 	if err := h.Drain(ctx); err == nil || !strings.Contains(err.Error(), "cut 1 calls") {
 		t.Errorf("Drain: %v", err)
 	}
-	<-g.cut
+	if err := <-g.cut; err == nil {
+		t.Error("the handler was let go")
+	}
 	if got := <-answer; !strings.Contains(got, `"code":503`) && !strings.Contains(got, `"wait"`) {
 		t.Errorf("got %q", got)
 	}

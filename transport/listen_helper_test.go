@@ -131,7 +131,7 @@ func piped(t *testing.T, conn net.Conn, filter string, headers ...string) *bufio
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %v", res, err)
 	}
-	r := bufio.NewReader(res.Body) //nolint:bodyclose // the pipe is closed at the end
+	r := bufio.NewReader(res.Body)
 	dataLine(t, r, "acknowledged")
 	return r
 }

@@ -269,10 +269,10 @@ func (w *sink) Write(p []byte) (int, error) {
 }
 
 // dropped opens a subscription without a network, and returns what drops it.
-func dropped(t *testing.T, h http.Handler, ended *sync.WaitGroup) (drop func()) {
+func dropped(t *testing.T, h http.Handler, ended *sync.WaitGroup, body io.Reader) (drop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/", strings.NewReader(listenBody("1", aUpdates)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/", body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,13 +288,13 @@ func TestListen_NothingIsLeftOfAThousandThatWereDropped(t *testing.T) {
 	s := listenServer()
 	h := handler(t, s)
 	var ended sync.WaitGroup
-	dropped(t, h, &ended)() // makes the sessions that stay
+	dropped(t, h, &ended, strings.NewReader(listenBody("1", aUpdates)))() // makes the sessions that stay
 	ended.Wait()
 	eventually(t, "the first is gone", func() bool { return sessions(s) == 1 })
 	before := runtime.NumGoroutine()
 	var drops []func()
 	for range 1000 {
-		drops = append(drops, dropped(t, h, &ended))
+		drops = append(drops, dropped(t, h, &ended, strings.NewReader(listenBody("1", aUpdates))))
 	}
 	if got := sessions(s); got != 1001 {
 		t.Errorf("%d sessions for 1000 subscriptions", got)
@@ -308,6 +308,47 @@ func TestListen_NothingIsLeftOfAThousandThatWereDropped(t *testing.T) {
 	if open := h.Listens(); open != 0 {
 		t.Errorf("%d are still counted", open)
 	}
+}
+
+// xs is a text without an end.
+type xs struct{}
+
+func (xs) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+func TestListen_Threat22_TheRequestIsNotKeptForAsLongAsTheStream(t *testing.T) {
+	h := handler(t, listenServer())
+	var ended sync.WaitGroup
+	before, after := listenBody("1", aUpdates), ""
+	before, after, _ = strings.Cut(before, `"params":{`)
+	open := func() func() {
+		return dropped(t, h, &ended, io.MultiReader(strings.NewReader(before+`"params":{"pad":"`), io.LimitReader(xs{}, 1<<20), strings.NewReader(`",`+after)))
+	}
+	open()() // makes the sessions that stay
+	ended.Wait()
+	heap := func() int {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC() // frees what the first one finalized
+		runtime.ReadMemStats(&stats)
+		return int(stats.HeapAlloc)
+	}
+	var drops []func()
+	empty := heap()
+	for range 32 {
+		drops = append(drops, open())
+	}
+	if each := (heap() - empty) / 32; each > 128<<10 {
+		t.Errorf("%d bytes for each subscription of 1 MiB", each)
+	}
+	for _, drop := range drops {
+		drop()
+	}
+	ended.Wait()
 }
 
 func TestListen_ADisconnectEndsIt(t *testing.T) {

@@ -19,6 +19,7 @@ func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, extra 
 		out: &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
 	}
 	l.call = h.direct.newCall(w, l.id, m.method, cancel)
+	l.call.stream = true
 	if ref := h.listens.begin(l, version); ref != nil {
 		cancel(nil)
 		return ref

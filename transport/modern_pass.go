@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -61,7 +60,7 @@ func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.Requ
 
 // newCall makes a call that is answered on w.
 func (m *modernEra) newCall(w http.ResponseWriter, id json.RawMessage, method string, cancel context.CancelCauseFunc) *modernCall {
-	return &modernCall{id: bytes.Clone(id), info: m.identity().info, lists: &m.lists, method: method, w: w, stream: true, cancel: cancel}
+	return &modernCall{id: id, info: m.identity().info, lists: &m.lists, method: method, w: w, cancel: cancel}
 }
 
 // finish answers call, and logs where a panic was.

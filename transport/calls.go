@@ -61,7 +61,7 @@ type calls struct {
 	draining bool
 	done     bool // drained: not even answers can be fetched any more
 	running  exchanges
-	streams  exchanges     // GET and listen, which end only when they are ended
+	streams  exchanges     // GETs, which end only when they are ended
 	idle     chan struct{} // closed once draining and nothing runs
 }
 

@@ -33,8 +33,14 @@ func (d *dispatcher) handler() mcp.MethodHandler {
 		d.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 			d.next = next
 			return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-				if s, ok := req.GetSession().(*mcp.ServerSession); ok && s != nil && s == d.probing.Load() {
-					return &mcp.DiscoverResult{}, nil // the SDK adds what we want to know
+				if s, ok := req.GetSession().(*mcp.ServerSession); ok && s != nil {
+					if s == d.probing.Load() {
+						return &mcp.DiscoverResult{}, nil // the SDK adds what we want to know
+					}
+					// A handler may use another session with its own context.
+					if p, ok := ctx.Value(passageKey{}).(*passage); ok && p.session == s {
+						return p.run(ctx, method, req)
+					}
 				}
 				return next(ctx, method, req)
 			}

@@ -21,6 +21,13 @@
 // first caller, to learn which headers repeat its arguments; middleware sees
 // that list.
 //
+// A subscription (subscriptions/listen) is refused like any call until go-sdk has
+// acknowledged it; only then its response becomes an event stream. It ends with
+// its token, with a drain, and where the client does not read what is sent: a
+// slow reader is cut and holds up nobody. A subscription that the server ends
+// in good order gets its result; one that is cut does not, and the client asks
+// again. One request may name 1024 resources.
+//
 // Legacy clients have sessions, which belong to the principal that opened them,
 // expire and are bounded in number. Their calls, too, run on the goroutine of
 // their request; what a call sends goes to its own response, all else to the

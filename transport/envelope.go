@@ -38,7 +38,7 @@ func (m *message) isCall() bool     { return m.method != "" && m.id != nil }
 func (m *message) isResponse() bool { return m.method == "" }
 
 // isListen reports whether m opens a stream that ends only when it is ended.
-func (m *message) isListen() bool { return m.method == "subscriptions/listen" && m.id != nil }
+func (m *message) isListen() bool { return m.method == methodListen && m.id != nil }
 
 // checkJSON refuses what is not exactly one JSON value.
 func checkJSON(data []byte, maxDepth int) *refusal {

@@ -29,9 +29,6 @@ func DecodeRequest(method string, params json.RawMessage) (mcp.Request, error) {
 	return req, nil
 }
 
-// LimitListens sets the caps of subscription streams.
-func (h *HTTPHandler) LimitListens(all, each int) { h.listens.limit, h.listens.each = all, each }
-
 // ServerIdentity returns what was found out about the server.
 func (h *HTTPHandler) ServerIdentity() (versions []string, info string) {
 	found := h.direct.identity()
@@ -40,3 +37,15 @@ func (h *HTTPHandler) ServerIdentity() (versions []string, info string) {
 
 // Remembered returns how many tools the handler knows the headers of.
 func (h *HTTPHandler) Remembered() int { return len(*h.direct.tools.headers.Load()) }
+
+// Listens returns how many subscriptions are counted.
+func (h *HTTPHandler) Listens() int {
+	h.listens.mu.Lock()
+	defer h.listens.mu.Unlock()
+	return len(h.listens.open) + len(h.listens.of)
+}
+
+// AppendReplaced replaces a member of an object.
+func AppendReplaced(data, value []byte, path ...string) ([]byte, bool) {
+	return appendReplaced(nil, data, value, path...)
+}

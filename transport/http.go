@@ -21,7 +21,6 @@ import (
 type HTTPHandler struct {
 	settings
 	server  *mcp.Server
-	modern  http.Handler // what is not served directly
 	direct  *modernEra
 	listens *listens
 	calls   *calls
@@ -49,15 +48,7 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	dispatcher := newDispatcher(s)
 	h.setupLegacy(dispatcher)
 	h.direct = newModernEra(dispatcher, resolved.principal, resolved.log)
-	h.listens = newListens()
-	get := func(*http.Request) *mcp.Server { return s }
-	h.modern = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
-		Stateless:                    true,
-		PropagateRequestCancellation: true,
-		Logger:                       resolved.log,
-		MaxRequestBodyBytes:          -1,
-		DisableLocalhostProtection:   true,
-	})
+	h.listens = newListens(resolved.maxListens, resolved.maxListensEach)
 	return h, nil
 }
 

@@ -135,7 +135,7 @@ func (p *post) abort(cause error) {
 func (h *HTTPHandler) sort(ctx context.Context, s *session, p *post, messages []*message) *refusal {
 	for _, m := range messages {
 		if !m.isCall() {
-			n, ref := newNote(s, m, &p.extra)
+			n, ref := newNote(s.sdk, m, &p.extra)
 			if ref != nil {
 				return ref
 			}

@@ -18,7 +18,7 @@ type note struct {
 }
 
 // newNote decodes m.
-func newNote(s *session, m *message, extra *mcp.RequestExtra) (*note, *refusal) {
+func newNote(s *mcp.ServerSession, m *message, extra *mcp.RequestExtra) (*note, *refusal) {
 	n := &note{method: m.method}
 	switch m.method {
 	case "":
@@ -30,19 +30,19 @@ func newNote(s *session, m *message, extra *mcp.RequestExtra) (*note, *refusal) 
 		return n, nil
 	case "notifications/initialized":
 		p, ref := noteParams[mcp.InitializedParams](m)
-		n.req = &mcp.InitializedRequest{Session: s.sdk, Params: p, Extra: extra}
+		n.req = &mcp.InitializedRequest{Session: s, Params: p, Extra: extra}
 		return n, ref
 	case "notifications/roots/list_changed":
 		p, ref := noteParams[mcp.RootsListChangedParams](m)
-		n.req = &mcp.RootsListChangedRequest{Session: s.sdk, Params: p, Extra: extra}
+		n.req = &mcp.RootsListChangedRequest{Session: s, Params: p, Extra: extra}
 		return n, ref
 	case "notifications/progress":
 		p, ref := noteParams[mcp.ProgressNotificationParams](m)
-		n.req = &mcp.ProgressNotificationServerRequest{Session: s.sdk, Params: p, Extra: extra}
+		n.req = &mcp.ProgressNotificationServerRequest{Session: s, Params: p, Extra: extra}
 		return n, ref
 	case "notifications/cancelled":
 		p, ref := noteParams[mcp.CancelledParams](m)
-		n.req = &mcp.ServerRequest[*mcp.CancelledParams]{Session: s.sdk, Params: p, Extra: extra}
+		n.req = &mcp.ServerRequest[*mcp.CancelledParams]{Session: s, Params: p, Extra: extra}
 		var id struct {
 			RequestID json.RawMessage `json:"requestId"`
 		}

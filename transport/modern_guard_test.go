@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -183,32 +182,6 @@ func TestModern_UnknownToolsAreRefusedAndNotListedForEachTime(t *testing.T) {
 	}
 	if lists != 1 || h.Remembered() == 0 {
 		t.Errorf("%d lists, %d tools", lists, h.Remembered())
-	}
-}
-
-func TestModern_SubscriptionsAreCapped(t *testing.T) {
-	s := newServer(newGate())
-	opts := &transport.Options{Principal: func(ctx context.Context) string {
-		if info := auth.TokenInfoFromContext(ctx); info != nil {
-			return info.UserID
-		}
-		return ""
-	}}
-	h, ts := serve(t, s, opts)
-	h.LimitListens(2, 2)
-	open := func() *http.Response { return post(t, ts.URL, modern, listen, routed("subscriptions/listen", "")) }
-	first, second := open(), open()
-	if first.StatusCode != http.StatusOK || second.StatusCode != http.StatusOK {
-		t.Fatalf("status %d and %d", first.StatusCode, second.StatusCode)
-	}
-	third := open()
-	wantError(t, []byte(readAll(t, third.Body)), 503, `"l"`)
-	if third.StatusCode != http.StatusServiceUnavailable || third.Header.Get("Retry-After") != "5" {
-		t.Errorf("status %d, %v", third.StatusCode, third.Header)
-	}
-	_ = first.Body.Close()
-	for open().StatusCode != http.StatusOK {
-		// until the server has noticed
 	}
 }
 

@@ -1,15 +1,13 @@
 package transport
 
 import (
-	"bytes"
-	"io"
 	"maps"
 	"net/http"
 )
 
 // serveModern serves one message of the modern era.
-func (h *HTTPHandler) serveModern(w http.ResponseWriter, r *http.Request, body []byte, m *message, version string) *refusal {
-	if ref := h.modernMessage(w, r, body, m, version); ref != nil {
+func (h *HTTPHandler) serveModern(w http.ResponseWriter, r *http.Request, m *message, version string) *refusal {
+	if ref := h.modernMessage(w, r, m, version); ref != nil {
 		if ref.id == nil && !m.isResponse() {
 			ref.id = m.id
 		}
@@ -18,7 +16,7 @@ func (h *HTTPHandler) serveModern(w http.ResponseWriter, r *http.Request, body [
 	return nil
 }
 
-func (h *HTTPHandler) modernMessage(w http.ResponseWriter, r *http.Request, body []byte, m *message, version string) *refusal {
+func (h *HTTPHandler) modernMessage(w http.ResponseWriter, r *http.Request, m *message, version string) *refusal {
 	if ref := firstOf(checkSingle(r.Header), checkAccept(r.Header, typeJSON, typeStream)); ref != nil {
 		return ref
 	}
@@ -38,38 +36,7 @@ func (h *HTTPHandler) modernMessage(w http.ResponseWriter, r *http.Request, body
 			return ref
 		}
 	}
-	if r.Header.Get("Accept") == "" { // go-sdk wants the header, curl does not
-		header = with(header, "Accept", typeJSON+", "+typeStream)
-	}
-	return h.passModern(w, r, header, body, m, version)
-}
-
-// passModern hands m to go-sdk, unless this handler is draining and m is a call.
-func (h *HTTPHandler) passModern(w http.ResponseWriter, r *http.Request, header http.Header, body []byte, m *message, version string) *refusal {
-	r, e := newExchange(r)
-	defer e.cancel(nil)
-	r.Header, r.Body, r.ContentLength = header, io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	switch {
-	case m.isListen():
-		end, ref := h.listens.begin(h.principal(r.Context()), version)
-		if ref != nil {
-			return ref
-		}
-		defer end()
-		if ref := h.calls.beginStream(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.endStream(e)
-	case m.isCall():
-		e.calls = 1
-		if ref := h.calls.begin(e, version); ref != nil {
-			return ref
-		}
-		defer h.calls.end(e)
-	}
-	// What is no call passes, also during a drain: a running call may wait for it.
-	h.pass(h.modern, w, r, m.id)
-	return nil
+	return h.serveIndirect(w, r, header, m, n)
 }
 
 // routed checks the routing headers of a modern message. go-sdk compares
@@ -89,6 +56,6 @@ func with(h http.Header, name, value string) http.Header {
 	return h
 }
 
-// isRemoved reports whether method went with the legacy era. go-sdk says so to
-// the caller.
+// isRemoved reports whether a method that is served directly went with the
+// legacy era. Then there is none.
 func isRemoved(method string) bool { return method == "ping" || method == "logging/setLevel" }

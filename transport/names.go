@@ -9,10 +9,13 @@ import (
 )
 
 // maxName and maxURI bound, in bytes as written, the names that servers repeat
-// in their answers. RFC 9110 section 4.1 has 8000 for URIs.
+// in their answers. RFC 9110 section 4.1 has 8000 for URIs. maxWatched bounds
+// the resources of one subscription: go-sdk spends a hundred times the bytes of
+// a short URI on each.
 const (
-	maxName = 1 << 10
-	maxURI  = 8 << 10
+	maxName    = 1 << 10
+	maxURI     = 8 << 10
+	maxWatched = 1024
 )
 
 // named is what the parameters of a request say that headers repeat.
@@ -79,6 +82,9 @@ func checkSubscriptions(value json.RawMessage) *refusal {
 		var uris []json.RawMessage
 		if json.Unmarshal(value, &uris) != nil {
 			return nil // not an array: for the method to refuse
+		}
+		if len(uris) > maxWatched {
+			return invalidParams(fmt.Sprintf("a subscription names at most %d resources", maxWatched))
 		}
 		for _, uri := range uris {
 			if _, r := checkURI(uri); r != nil {

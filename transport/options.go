@@ -56,6 +56,15 @@ type Options struct {
 	// at a time; more are answered 429 with Retry-After.
 	// Zero means 256; negative means no limit.
 	MaxSessionStreams int
+	// MaxListens bounds the subscriptions (subscriptions/listen) that are open
+	// at a time; more are answered 503 with Retry-After.
+	// Zero means 4,096; negative means no limit.
+	MaxListens int
+	// MaxListensPerPrincipal bounds the open subscriptions of one principal;
+	// more are answered 429 with Retry-After. Anonymous callers have only
+	// MaxListens.
+	// Zero means 64; negative means no limit.
+	MaxListensPerPrincipal int
 	// KeepAlive is how often a comment is sent on a quiet event stream, so that
 	// no proxy takes it for dead. Streams of expired tokens are looked for as
 	// often. Zero means 25 seconds; negative means never.
@@ -79,7 +88,7 @@ type Options struct {
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
 	// tokens that name neither are one principal then.
 	Principal func(context.Context) string
-	// Logger gets refusals at debug level, and what go-sdk's transport reports.
+	// Logger gets refusals at debug level, and panics at error level.
 	// It never gets what a client sent. Nil means no log.
 	Logger *slog.Logger
 }
@@ -93,6 +102,8 @@ const (
 	defaultSessions    = 10_000
 	defaultOwned       = 100
 	defaultStreams     = 256
+	defaultListens     = 4096
+	defaultListensEach = 64
 	defaultKeepAlive   = 25 * time.Second
 	defaultWrite       = 30 * time.Second
 )
@@ -106,6 +117,9 @@ type settings struct {
 	store     mcp.EventStore
 	principal func(context.Context) string
 	log       *slog.Logger
+
+	maxListens     int // 0: no limit
+	maxListensEach int // 0: no limit
 
 	// of legacy sessions
 	maxSessions  int // 0: no limit
@@ -129,6 +143,9 @@ func (o *Options) resolve() (settings, error) {
 		store:     o.EventStore,
 		principal: o.Principal,
 		log:       loggerOr(o.Logger),
+
+		maxListens:     max(cmp.Or(o.MaxListens, defaultListens), 0),
+		maxListensEach: max(cmp.Or(o.MaxListensPerPrincipal, defaultListensEach), 0),
 
 		maxSessions:  max(cmp.Or(o.MaxSessions, defaultSessions), 0),
 		maxOwner:     max(cmp.Or(o.MaxSessionsPerPrincipal, defaultOwned), 0),

@@ -11,8 +11,8 @@ import (
 
 // isDirect reports whether request makes requests for method.
 //
-// Not among them: subscriptions, which need the SDK's own request id; methods
-// that the SDK alone knows the types of; notifications.
+// Not among them: subscriptions, which need the SDK's own request id, and
+// methods that the SDK alone knows the types of; see passage. Notifications.
 func isDirect(method string) bool {
 	switch method {
 	case "tools/call", "prompts/get", "resources/read", "completion/complete",

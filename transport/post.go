@@ -34,7 +34,7 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 		return ref
 	}
 	if era.IsModern(version) {
-		return h.serveModern(w, r, body, messages[0], version)
+		return h.serveModern(w, r, messages[0], version)
 	}
 	var id json.RawMessage // of the request, for errors about all of it
 	if !batch && !messages[0].isResponse() {

@@ -1,0 +1,87 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// serveListen serves subscriptions/listen. Until it is acknowledged its answer
+// is that of any call: what refuses it decides the status.
+func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, extra *mcp.RequestExtra, m *message, version string) *refusal {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	l := &listen{
+		id: bytes.Clone(m.id), principal: h.principal(r.Context()), cancel: cancel,
+		acked: make(chan struct{}), wake: make(chan struct{}, 1),
+		out: &output{},
+	}
+	l.out.open(w, h.writes)
+	l.call = h.direct.newCall(w, l.id, m.method, cancel)
+	l.call.stream = true
+	if ref := h.listens.begin(l, version); ref != nil {
+		cancel(nil)
+		return ref
+	}
+	var err error
+	if l.passage, err = h.dispatcher.pass(ctx, m, extra, l.notify); err != nil {
+		h.listens.end(l)
+		cancel(nil)
+		return unavailable(version)
+	}
+	defer l.leave(h.listens)
+	m.id, m.params = l.id, nil // the rest of the body is not needed as long as the stream
+	select {
+	case <-l.acked:
+	case o := <-l.passage.outcome:
+		if !l.begun() {
+			h.direct.finish(ctx, l.call, o)
+			return nil
+		}
+		l.passage.settle(o)
+	case <-ctx.Done():
+		return unavailable(version)
+	}
+	l.passage.forget()
+	h.pumpListen(ctx, l)
+	return nil
+}
+
+// pumpListen empties the queue of l until the subscription, the token, the
+// client or this handler ends. What go-sdk says at the end, it says to the client.
+func (h *HTTPHandler) pumpListen(ctx context.Context, l *listen) {
+	stop := context.AfterFunc(ctx, func() { l.out.hurry(cutTime) })
+	defer stop()
+	alive := newTicker(h.keepAlive)
+	defer alive.Stop()
+	expired, forgetToken := tokenEnd(ctx)
+	defer forgetToken()
+	startStream(l.out.w)
+	ended, late := ctx.Done(), (<-chan time.Time)(nil)
+	for {
+		if events := l.take(); len(events) > 0 && l.out.write(events) != nil {
+			return
+		}
+		select {
+		case <-l.wake:
+		case <-alive.C:
+			if l.out.write(keepAliveComment) != nil {
+				return
+			}
+		case o := <-l.passage.outcome:
+			_ = l.out.write(append(l.take(), l.last(o)...)) // the client may be gone
+			return
+		case <-expired:
+			l.cancel(errExpired)
+		case <-ended:
+			if context.Cause(ctx) == errTooSlow { //nolint:errorlint // one value
+				return
+			}
+			ended, late = nil, time.After(cutTime/2) // for the result, and as long for the end of the response
+		case <-late:
+			return
+		}
+	}
+}

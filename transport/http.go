@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 
@@ -42,7 +41,7 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	h := &HTTPHandler{settings: resolved, server: s, calls: newCalls()}
 	dispatcher := newDispatcher(s)
 	h.setupLegacy(dispatcher)
-	h.direct = newModernEra(dispatcher, resolved.principal, resolved.log)
+	h.direct = newModernEra(dispatcher, &h.settings)
 	h.listens = newListens()
 	get := func(*http.Request) *mcp.Server { return s }
 	h.modern = mcp.NewStreamableHTTPHandler(get, &mcp.StreamableHTTPOptions{
@@ -117,6 +116,7 @@ func firstOf(refusals ...*refusal) *refusal {
 // refuse answers r with ref.
 func (h *HTTPHandler) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
 	h.log.LogAttrs(r.Context(), levelRefused, "request refused", refusedAttrs(ref)...)
+	h.challenge(w.Header(), r.Header, ref.status, ref.err)
 	writeRefusal(w, ref)
 }
 
@@ -127,9 +127,7 @@ func writeRefusal(w http.ResponseWriter, ref *refusal) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
-	if ref.after > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(ref.after.Seconds()))))
-	}
+	setRetryAfter(header, ref.status, ref.after)
 	w.WriteHeader(ref.status)
 	_, _ = w.Write(body) // the client may be gone
 }

@@ -78,15 +78,15 @@ func agreedVersion(answer []byte) (string, error) {
 // answerOnce writes an answer that has no stream to resume.
 func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []byte, err error) {
 	re := &reply{
-		h: h, request: r.Context(), answers: [][]byte{data},
+		h: h, request: r.Context(), asked: r.Header, answers: [][]byte{data},
 		post: &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
 	}
 	re.s = &session{}
-	status, after := re.status(err)
+	status, refused := re.status(err)
 	if status == http.StatusOK && prefersStream(r.Header) {
 		startStream(w)
 		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
 		return
 	}
-	re.writeJSON(status, after)
+	re.writeJSON(status, refused)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,7 +27,8 @@ type reply struct {
 	stream
 	h       *HTTPHandler
 	request context.Context
-	post    *output // the response of the POST
+	asked   http.Header // of the request
+	post    *output     // the response of the POST
 	batch   bool
 	prefers bool // the client lists event streams first
 	resumes bool // the client can resume
@@ -44,7 +44,7 @@ type reply struct {
 // goroutine of the request.
 func (h *HTTPHandler) newReply(w http.ResponseWriter, r *http.Request, s *session, calls []*call, batch, inline bool) *reply {
 	re := &reply{
-		h: h, request: r.Context(), batch: batch, left: len(calls),
+		h: h, request: r.Context(), asked: r.Header, batch: batch, left: len(calls),
 		post:    &output{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout},
 		prefers: prefersStream(r.Header),
 		resumes: h.store != nil && s.version >= firstPrime,
@@ -134,7 +134,7 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	if r.done {
 		return true // cut
 	}
-	status, after := r.status(err)
+	status, refused := r.status(err)
 	if r.prefers && status == http.StatusOK {
 		r.startLocked(c.ctx)
 	}
@@ -147,7 +147,7 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 		return true
 	}
 	if !r.started {
-		r.writeJSON(status, after)
+		r.writeJSON(status, refused)
 	}
 	r.finishLocked()
 	return true
@@ -174,19 +174,20 @@ func (r *reply) endEarly() {
 	}
 }
 
-// status is the HTTP status for the outcome of a call.
-func (r *reply) status(err error) (status int, retry time.Duration) {
+// status is the HTTP status for the outcome of a call, and the error that the
+// header should tell of, if there is one.
+func (r *reply) status(err error) (status int, refused *mcperrors.Error) {
 	if err == nil || r.batch {
-		return http.StatusOK, 0
+		return http.StatusOK, nil
 	}
 	if err == errNoMethod { //nolint:errorlint // one value, which no handler has
-		return http.StatusBadRequest, 0
+		return http.StatusBadRequest, nil
 	}
-	e := mcperrors.From(err)
-	return e.Code.HTTPStatus(r.s.version), e.RetryAfter
+	e := mcperrors.From(wireError(err)) // err itself may be anybody's, and panic
+	return e.Code.HTTPStatus(r.s.version), e
 }
 
-func (r *reply) writeJSON(status int, retry time.Duration) {
+func (r *reply) writeJSON(status int, refused *mcperrors.Error) {
 	body := r.answers[0]
 	if r.batch {
 		body = append(append([]byte("["), bytes.Join(r.answers, []byte(","))...), ']')
@@ -199,8 +200,9 @@ func (r *reply) writeJSON(status int, retry time.Duration) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	header["X-Content-Type-Options"] = nosniff
 	header["Cache-Control"] = noStore
-	if retry > 0 && status >= http.StatusBadRequest {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
+	if refused != nil {
+		setRetryAfter(header, status, refused.RetryAfter)
+		r.h.challenge(header, r.asked, status, refused)
 	}
 	r.post.w.WriteHeader(status)
 	_, _ = r.post.w.Write(body) // the client may be gone
@@ -287,8 +289,7 @@ func (r *reply) cut(calls []*call) {
 		}
 	}
 	if !r.started {
-		status, after := r.status(err)
-		r.writeJSON(status, after)
+		r.writeJSON(r.status(err))
 	}
 	r.finishLocked()
 	r.post.end()

@@ -79,6 +79,11 @@ type Options struct {
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
 	// tokens that name neither are one principal then.
 	Principal func(context.Context) string
+	// ResourceMetadata is the absolute URL of the protected resource metadata
+	// (RFC 9728) of this server. Challenges name it, so that a client without a
+	// good token finds where to get one. It must be https, or http on loopback.
+	// Empty means that challenges name none.
+	ResourceMetadata string
 	// Logger gets refusals at debug level, and what go-sdk's transport reports.
 	// It never gets what a client sent. Nil means no log.
 	Logger *slog.Logger
@@ -106,6 +111,7 @@ type settings struct {
 	store     mcp.EventStore
 	principal func(context.Context) string
 	log       *slog.Logger
+	challenger
 
 	// of legacy sessions
 	maxSessions  int // 0: no limit
@@ -129,6 +135,8 @@ func (o *Options) resolve() (settings, error) {
 		store:     o.EventStore,
 		principal: o.Principal,
 		log:       loggerOr(o.Logger),
+
+		challenger: challenger{o.ResourceMetadata},
 
 		maxSessions:  max(cmp.Or(o.MaxSessions, defaultSessions), 0),
 		maxOwner:     max(cmp.Or(o.MaxSessionsPerPrincipal, defaultOwned), 0),
@@ -156,6 +164,7 @@ func (o *Options) resolve() (settings, error) {
 		parsed, err := parseAllowedOrigin(origin)
 		s.hosts.origins, mistakes = append(s.hosts.origins, parsed), append(mistakes, err)
 	}
+	mistakes = append(mistakes, checkMetadataURL(o.ResourceMetadata))
 	if o.MaxDepth > maxDepth {
 		mistakes = append(mistakes, fmt.Errorf("transport: MaxDepth %d is more than go-sdk bears, %d", o.MaxDepth, maxDepth))
 	}

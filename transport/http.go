@@ -22,6 +22,7 @@ type HTTPHandler struct {
 	modern  http.Handler // what is not served directly
 	direct  *modernEra
 	listens *listens
+	notes   notesGate
 	calls   *calls
 	legacySide
 }

@@ -53,7 +53,8 @@ type Options struct {
 	// Zero means 100; negative means no limit.
 	MaxSessionsPerPrincipal int
 	// MaxSessionStreams bounds the requests and streams of one legacy session
-	// at a time; more are answered 429 with Retry-After.
+	// at a time; more are answered 429 with Retry-After. Notifications, answers and
+	// DELETE find 64 places more, since they are what makes room.
 	// Zero means 256; negative means no limit.
 	MaxSessionStreams int
 	// KeepAlive is how often a comment is sent on a quiet event stream, so that
@@ -147,7 +148,7 @@ func (o *Options) resolve() (settings, error) {
 		closed:       o.SessionClosed,
 	}
 	if s.maxStreams < 0 {
-		s.maxStreams = math.MaxInt
+		s.maxStreams = math.MaxInt32
 	}
 	if s.store == nil {
 		s.store = mcp.NewMemoryEventStore(nil)

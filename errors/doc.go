@@ -5,8 +5,8 @@
 // that forgets the alias does not compile; use the standard library for those.
 //
 // On the wire a failure is a JSON-RPC error whose data holds type, details,
-// timestamp, requestId and retryAfterMs, or, for tools/call and the codes of
-// which [Code.IsToolResult] is true, a result with isError set.
+// scopes, timestamp, requestId and retryAfterMs, or, for tools/call and the
+// codes of which [Code.IsToolResult] is true, a result with isError set.
 //
 //	Code                    JSON-RPC  HTTP legacy  HTTP modern  tools/call
 //	validation              -32602    200          400          isError result
@@ -19,6 +19,10 @@
 //	unavailable, exhausted  503       503          503          error
 //	canceled                499       499          499          no answer is owed
 //	internal                -32603    200          200          error, generic text
+//
+// Over HTTP an answer has the status of the table as long as nothing was sent,
+// with Retry-After for [Error.RetryAfter] and, for 401 and for 403 with
+// [Error.Scopes], WWW-Authenticate.
 //
 // Legacy is any protocol version up to 2025-11-25, modern is 2026-07-28 and
 // later. A missing resource is -32002 in legacy.

@@ -25,6 +25,12 @@ type Error struct {
 	Details map[string]any
 	// RetryAfter is when a retry may succeed. Zero means unknown.
 	RetryAfter time.Duration
+	// Scopes are what a token needs for this operation, with [Authorization] and
+	// [Unauthenticated]: all of them at once, held or not, since a client adds
+	// what else it wants by itself (2026-07-28). A value that is no scope-token
+	// of RFC 6749, section 3.3, is not sent. Empty means that a scope would not
+	// help, or that none is known.
+	Scopes []string
 	// RequestID names the call in the log; the errors middleware sets it.
 	RequestID string
 	// Time is when the failure was seen; the errors middleware sets it.

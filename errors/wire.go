@@ -2,10 +2,13 @@ package errors
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"github.com/trestle-mcp/trestle/internal/challenge"
 )
 
 // maxText bounds a message on the wire, in bytes, so that nothing large a
@@ -16,10 +19,23 @@ const maxText = 4 << 10
 type Data struct {
 	Type         Code           `json:"type"`
 	Details      map[string]any `json:"details,omitempty"`
+	Scopes       []string       `json:"scopes,omitempty"`    // see [Error.Scopes]
 	Timestamp    string         `json:"timestamp,omitempty"` // RFC 3339, UTC
 	RequestID    string         `json:"requestId,omitempty"`
 	RetryAfterMs int64          `json:"retryAfterMs,omitempty"` // rounded up
 	URI          string         `json:"uri,omitempty"`
+}
+
+// scopes returns the sound ones of e.Scopes, of a code that has any.
+func (e *Error) scopes() []string {
+	if c := e.code(); c != Unauthenticated && c != Authorization {
+		return nil
+	}
+	unsound := func(s string) bool { return !challenge.ValidScope(s) }
+	if !slices.ContainsFunc(e.Scopes, unsound) {
+		return e.Scopes
+	}
+	return slices.DeleteFunc(slices.Clone(e.Scopes), unsound)
 }
 
 // Text returns the public message as it is sent: never the cause, and at most
@@ -28,7 +44,7 @@ func (e *Error) Text() string { return clip(e.text()) }
 
 // Data returns what is sent beside the message.
 func (e *Error) Data() Data {
-	d := Data{Type: e.code(), RequestID: e.RequestID}
+	d := Data{Type: e.code(), RequestID: e.RequestID, Scopes: e.scopes()}
 	if d.Type != Internal {
 		d.Details = e.Details
 		d.URI, _ = e.Details["uri"].(string)
@@ -59,11 +75,11 @@ func decode(wire *jsonrpc.Error) *Error {
 	var d Data
 	_ = json.Unmarshal(wire.Data, &d) // foreign data leaves d empty
 	e := &Error{
-		Code: d.Type, Message: wire.Message, Details: d.Details, RequestID: d.RequestID,
+		Code: d.Type, Message: wire.Message, Details: d.Details, RequestID: d.RequestID, Scopes: d.Scopes,
 		RetryAfter: time.Duration(d.RetryAfterMs) * time.Millisecond,
 	}
 	if _, known := table[d.Type]; !known {
-		e.Code, e.Details = foreign(wire.Code), nil
+		e.Code, e.Details, e.Scopes = foreign(wire.Code), nil, nil
 	}
 	e.Time, _ = time.Parse(time.RFC3339Nano, d.Timestamp)
 	return e

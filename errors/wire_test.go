@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,23 @@ func TestWire_RoundTrips(t *testing.T) {
 		}
 		if code != mcperrors.Internal && (got.Text() != "text" || got.Details["k"] != "v") {
 			t.Errorf("%s: got %q %v", code, got.Text(), got.Details)
+		}
+	}
+}
+
+func TestScopes_AreToldWhereTheyHelpAndSurviveTheWire(t *testing.T) {
+	for _, code := range mcperrors.Codes() {
+		e := &mcperrors.Error{Code: code, Scopes: []string{"b", "not one", "a", "x\"", "\r\n"}}
+		want := []string{"b", "a"}
+		if code != mcperrors.Authorization && code != mcperrors.Unauthenticated {
+			want = nil
+		}
+		got := mcperrors.From(fmt.Errorf("on its way: %w", e.Wire("tools/call", modern)))
+		if !slices.Equal(got.Scopes, want) {
+			t.Errorf("%s: got %q, want %q", code, got.Scopes, want)
+		}
+		if len(e.Scopes) != 5 {
+			t.Fatal("a shared error was changed")
 		}
 	}
 }

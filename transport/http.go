@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 
@@ -23,6 +22,7 @@ type HTTPHandler struct {
 	server  *mcp.Server
 	direct  *modernEra
 	listens *listens
+	notes   notesGate
 	calls   *calls
 	bodies  *timerqueue.Queue // how long a body may take
 	writes  *timerqueue.Queue // how long a write may take; nil: for ever
@@ -47,7 +47,7 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	}
 	dispatcher := newDispatcher(s)
 	h.setupLegacy(dispatcher)
-	h.direct = newModernEra(dispatcher, resolved.principal, resolved.log)
+	h.direct = newModernEra(dispatcher, &h.settings)
 	h.listens = newListens(resolved.maxListens, resolved.maxListensEach)
 	return h, nil
 }
@@ -114,6 +114,7 @@ func firstOf(refusals ...*refusal) *refusal {
 // refuse answers r with ref.
 func (h *HTTPHandler) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
 	h.log.LogAttrs(r.Context(), levelRefused, "request refused", refusedAttrs(ref)...)
+	h.challenge(w.Header(), r.Header, ref.status, ref.err)
 	writeRefusal(w, ref)
 }
 
@@ -124,9 +125,7 @@ func writeRefusal(w http.ResponseWriter, ref *refusal) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
-	if ref.after > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(ref.after.Seconds()))))
-	}
+	setRetryAfter(header, ref.status, ref.after)
 	w.WriteHeader(ref.status)
 	_, _ = w.Write(body) // the client may be gone
 }

@@ -87,6 +87,7 @@ func TestHTTP_Threat14_BatchesAreLegacyAndCapped(t *testing.T) {
 		name, version, body string
 		id                  string
 	}{
+		{"2025-11-25", legacy, "[" + ping(1) + "]", "null"},
 		{"2025-06-18", "2025-06-18", "[" + ping(1) + "]", "null"},
 		{"modern", modern, "[" + ping(1) + "]", "null"},
 		{"empty", "2025-03-26", "[]", "null"},
@@ -107,6 +108,54 @@ func TestHTTP_Threat14_BatchesAreLegacyAndCapped(t *testing.T) {
 	res := post(t, ts.URL, "2025-03-26", "["+strings.Join(many[:32], ",")+"]", inSession(id))
 	if got := readAll(t, res.Body); strings.Count(got, `"result"`) != 32 {
 		t.Errorf("32 pings: %s", got)
+	}
+}
+
+// Each with two readers who could take different ones, on every way in.
+func TestHTTP_Threat14_ASecondHeaderIsRefusedByEveryMethodOfEachEra(t *testing.T) {
+	_, ts := serve(t, newServer(newGate()), nil)
+	session := open(t, ts.URL, nil)
+	for _, c := range []struct {
+		name string
+		code int64 // of a modern request
+	}{
+		{"Origin", -32600},
+		{"Mcp-Session-Id", -32600},
+		{"Mcp-Protocol-Version", -32020},
+		{"Mcp-Method", -32020},
+		{"Mcp-Name", -32020},
+		{"Mcp-Param-City", -32020},
+	} {
+		for _, version := range []string{legacy, modern} {
+			for _, method := range []string{"POST", "GET", "DELETE"} {
+				if version == modern && method != "POST" {
+					continue
+				}
+				value, want := "http://localhost", int64(-32600)
+				if version == modern {
+					want = c.code
+				}
+				if c.name == "Mcp-Protocol-Version" {
+					value = version
+				}
+				res := post(t, ts.URL, version, sound, func(r *http.Request) {
+					r.Method = method
+					inSession(session)(r)
+					header(c.name, value, value)(r)
+				})
+				if res.StatusCode != http.StatusBadRequest {
+					t.Errorf("two %s with a %s of %s: status %d", c.name, method, version, res.StatusCode)
+				}
+				id := "1"
+				if method != "POST" || c.name == "Origin" {
+					id = "null"
+				}
+				wantError(t, []byte(readAll(t, res.Body)), want, id)
+			}
+		}
+	}
+	if status := refusedCall(t, ts.URL, session); status != http.StatusOK { // no DELETE came through
+		t.Errorf("the session: status %d", status)
 	}
 }
 

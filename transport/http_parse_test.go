@@ -1,8 +1,10 @@
 package transport_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -25,10 +27,14 @@ func header(name string, values ...string) func(*http.Request) {
 // refused posts each body to both eras and checks what comes back.
 func refused(t *testing.T, cases []bad) {
 	t.Helper()
-	ran := false
+	var ran atomic.Bool
 	s := newServer(newGate())
-	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler { ran = true; return next })
-	ran = false
+	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			ran.Store(true)
+			return next(ctx, method, req)
+		}
+	})
 	_, ts := serve(t, s, &transport.Options{MaxBodyBytes: 1 << 20})
 	for _, version := range []string{legacy, modern} {
 		for _, c := range cases {
@@ -50,7 +56,7 @@ func refused(t *testing.T, cases []bad) {
 			})
 		}
 	}
-	if ran {
+	if ran.Load() {
 		t.Error("a handler ran")
 	}
 }

@@ -11,7 +11,7 @@ func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, ver
 	if ref != nil {
 		return ref
 	}
-	s, ref := h.session(r)
+	s, ref := h.session(r, h.maxStreams)
 	if ref != nil {
 		return ref
 	}

@@ -53,8 +53,9 @@ func checkLegacy(r *http.Request, version string) *refusal {
 	return nil
 }
 
-// session returns the session of r, in use until it is released.
-func (h *HTTPHandler) session(r *http.Request) (*session, *refusal) {
+// session returns the session of r, in use until it is released. room is how
+// much it may be in use before.
+func (h *HTTPHandler) session(r *http.Request, room int) (*session, *refusal) {
 	id := r.Header.Get(headerSession)
 	if id == "" {
 		return nil, invalidRequest("Mcp-Session-Id is missing")
@@ -63,7 +64,7 @@ func (h *HTTPHandler) session(r *http.Request) (*session, *refusal) {
 	if s == nil {
 		return nil, sessionNotFound()
 	}
-	if ref := s.use(h.maxStreams); ref != nil {
+	if ref := s.use(room); ref != nil {
 		return nil, ref
 	}
 	return s, nil
@@ -77,7 +78,7 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 	if first := messages[0]; first.method == "initialize" {
 		return h.serveInitialize(w, r, first)
 	}
-	s, ref := h.session(r)
+	s, ref := h.session(r, h.roomFor(messages))
 	if ref != nil {
 		return ref
 	}
@@ -237,7 +238,7 @@ func (h *HTTPHandler) serveLegacyDELETE(w http.ResponseWriter, r *http.Request, 
 	if ref := firstOf(checkSingle(r.Header), checkLegacy(r, version)); ref != nil {
 		return ref
 	}
-	s, ref := h.session(r)
+	s, ref := h.session(r, h.roomFor(nil))
 	if ref != nil {
 		return ref
 	}

@@ -73,14 +73,14 @@ func agreedVersion(answer []byte) (string, error) {
 
 // answerOnce writes an answer that has no stream to resume.
 func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []byte, err error) {
-	re := &reply{h: h, request: r.Context()}
+	re := &reply{h: h, request: r.Context(), asked: r.Header}
 	re.post.open(w, h.writes)
 	re.s = &session{}
-	status, after := re.status(err)
+	status, refused := re.status(err)
 	if status == http.StatusOK && prefersStream(r.Header) {
 		startStream(w)
 		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
 		return
 	}
-	re.writeJSON(data, status, after)
+	re.writeJSON(data, status, refused)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,7 +28,8 @@ type reply struct {
 	stream
 	h       *HTTPHandler
 	request context.Context
-	post    output // the response of the POST
+	asked   http.Header // of the request
+	post    output      // the response of the POST
 	batch   bool
 	prefers bool // the client lists event streams first
 	resumes bool // the client can resume
@@ -46,6 +46,7 @@ type reply struct {
 // the goroutine of the request.
 func (r *reply) begin(h *HTTPHandler, w http.ResponseWriter, req *http.Request, s *session, calls []*call, batch, inline bool) {
 	r.h, r.request, r.s, r.batch, r.left = h, req.Context(), s, batch, len(calls)
+	r.asked = req.Header
 	r.post.open(w, h.writes)
 	r.prefers = prefersStream(req.Header)
 	r.resumes = h.store != nil && s.version >= firstPrime
@@ -133,7 +134,7 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	if r.done {
 		return true // cut
 	}
-	status, after := r.status(err)
+	status, refused := r.status(err)
 	if r.prefers && status == http.StatusOK {
 		r.startLocked(&c.ctx)
 	}
@@ -143,13 +144,13 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	case r.batch:
 		r.answers = append(r.answers, bytes.Clone(data))
 	default:
-		r.writeJSON(data, status, after)
+		r.writeJSON(data, status, refused)
 	}
 	if r.left > 0 {
 		return true
 	}
 	if r.batch && !r.started {
-		r.writeJSON(joined(r.answers), status, after)
+		r.writeJSON(joined(r.answers), status, refused)
 	}
 	r.finishLocked()
 	return true
@@ -181,19 +182,20 @@ func (r *reply) endEarly() {
 	}
 }
 
-// status is the HTTP status for the outcome of a call.
-func (r *reply) status(err error) (status int, retry time.Duration) {
+// status is the HTTP status for the outcome of a call, and the error that the
+// header should tell of, if there is one.
+func (r *reply) status(err error) (status int, refused *mcperrors.Error) {
 	if err == nil || r.batch {
-		return http.StatusOK, 0
+		return http.StatusOK, nil
 	}
 	if err == errNoMethod { //nolint:errorlint // one value, which no handler has
-		return http.StatusBadRequest, 0
+		return http.StatusBadRequest, nil
 	}
-	e := mcperrors.From(err)
-	return e.Code.HTTPStatus(r.s.version), e.RetryAfter
+	e := mcperrors.From(wireError(err)) // err itself may be anybody's, and panic
+	return e.Code.HTTPStatus(r.s.version), e
 }
 
-func (r *reply) writeJSON(body []byte, status int, retry time.Duration) {
+func (r *reply) writeJSON(body []byte, status int, refused *mcperrors.Error) {
 	if !r.post.alive() {
 		return
 	}
@@ -203,8 +205,9 @@ func (r *reply) writeJSON(body []byte, status int, retry time.Duration) {
 	header["Content-Length"] = r.length[:]
 	header["X-Content-Type-Options"] = nosniff
 	header["Cache-Control"] = noStore
-	if retry > 0 && status >= http.StatusBadRequest {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
+	if refused != nil {
+		setRetryAfter(header, status, refused.RetryAfter)
+		r.h.challenge(header, r.asked, status, refused)
 	}
 	r.post.w.WriteHeader(status)
 	_ = r.post.write(body) // the client may be gone
@@ -293,8 +296,8 @@ func (r *reply) cut(calls []*call) {
 		if r.batch {
 			body = joined(r.answers)
 		}
-		status, after := r.status(err)
-		r.writeJSON(body, status, after)
+		status, refused := r.status(err)
+		r.writeJSON(body, status, refused)
 	}
 	r.finishLocked()
 	r.post.end()

@@ -19,7 +19,7 @@ func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, extra 
 		out: &output{},
 	}
 	l.out.open(w, h.writes)
-	l.call = h.direct.newCall(w, l.id, m.method, cancel)
+	l.call = h.direct.newCall(w, extra.Header, l.id, m.method, cancel)
 	l.call.stream = true
 	if ref := h.listens.begin(l, version); ref != nil {
 		cancel(nil)

@@ -163,7 +163,7 @@ func TestListen_RefusalsOfMiddlewareBecomeStatuses(t *testing.T) {
 	}{
 		{"rate limited", &mcperrors.Error{Code: mcperrors.RateLimited, RetryAfter: 1500 * time.Millisecond}, 429, 429, map[string]string{"Retry-After": "2"}},
 		{"unavailable", fmt.Errorf("canary: %w", &mcperrors.Error{Code: mcperrors.Unavailable, RetryAfter: time.Second}), 503, 503, map[string]string{"Retry-After": "1"}},
-		{"unauthenticated", &mcperrors.Error{Code: mcperrors.Unauthenticated}, 401, 401, map[string]string{"WWW-Authenticate": "Bearer"}},
+		{"unauthenticated", &mcperrors.Error{Code: mcperrors.Unauthenticated}, 401, 401, map[string]string{"WWW-Authenticate": `Bearer realm="mcp"`}},
 		{"forbidden", &mcperrors.Error{Code: mcperrors.Authorization}, 403, 403, nil},
 		{"without a code", fmt.Errorf("canary"), 200, -32603, nil},
 		{"panic", nil, 200, -32603, nil},

@@ -19,13 +19,12 @@ type modernEra struct {
 	lists      catalog
 	rules      metaRules
 	inflight   *inflight
-	principal  func(context.Context) string
-	log        *slog.Logger
-	ready      atomic.Pointer[identity]
+	*settings
+	ready atomic.Pointer[identity]
 }
 
-func newModernEra(d *dispatcher, principal func(context.Context) string, log *slog.Logger) *modernEra {
-	m := &modernEra{lists: catalog{modern: true}, dispatcher: d, principal: principal, log: log, tools: newKnownTools(), inflight: newInflight()}
+func newModernEra(d *dispatcher, s *settings) *modernEra {
+	m := &modernEra{lists: catalog{modern: true}, dispatcher: d, settings: s, tools: newKnownTools(), inflight: newInflight()}
 	m.idle = &idleSessions{dispatcher: d, changed: m.tools.changed}
 	return m
 }
@@ -65,8 +64,8 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	call := &modernCall{
-		id: msg.id, info: server.info, lists: &m.lists, method: msg.method, w: w,
-		stream: prefersStream(header), cancel: cancel,
+		id: msg.id, info: server.info, lists: &m.lists, method: msg.method, w: w, request: header,
+		stream: prefersStream(header), cancel: cancel, challenger: m.challenger,
 	}
 	if !m.inflight.begin(call) {
 		return true, unavailable(n.version)

@@ -32,7 +32,9 @@ type modernCall struct {
 	stream bool // the client would rather have a stream
 	cancel context.CancelCauseFunc
 
-	w http.ResponseWriter
+	w       http.ResponseWriter
+	request http.Header
+	challenger
 
 	mu       sync.Mutex
 	begun    bool // as a stream
@@ -161,7 +163,7 @@ func (c *modernCall) refuse(ref *refusal) {
 	case c.begun:
 		_ = c.event(encodeError(c.id, ref.err)) // the client may be gone
 	default:
-		challenge(c.w.Header(), ref)
+		c.challenge(c.w.Header(), c.request, ref.status, ref.err)
 		writeRefusal(c.w, ref.withID(c.id))
 	}
 	c.finished = true
@@ -242,14 +244,6 @@ func statusOf(wire *jsonrpc.Error, code mcperrors.Code) int {
 		return int(wire.Code)
 	}
 	return http.StatusOK
-}
-
-// challenge tells an anonymous client how to say who it is. What wraps the
-// handler may have said more.
-func challenge(h http.Header, ref *refusal) {
-	if ref.status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
-		h.Set("WWW-Authenticate", "Bearer")
-	}
 }
 
 // prefersStream reports whether a client lists event streams before JSON.

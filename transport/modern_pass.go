@@ -36,7 +36,7 @@ func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, head
 func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.RequestExtra, msg *message, version string) *refusal {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	call := m.newCall(w, msg.id, msg.method, cancel)
+	call := m.newCall(w, extra.Header, msg.id, msg.method, cancel)
 	call.stream = prefersStream(extra.Header)
 	if !m.inflight.begin(call) {
 		return unavailable(version)
@@ -59,8 +59,10 @@ func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.Requ
 }
 
 // newCall makes a call that is answered on w.
-func (m *modernEra) newCall(w http.ResponseWriter, id json.RawMessage, method string, cancel context.CancelCauseFunc) *modernCall {
-	return &modernCall{id: id, info: m.identity().info, lists: &m.lists, method: method, w: w, cancel: cancel}
+func (m *modernEra) newCall(w http.ResponseWriter, header http.Header, id json.RawMessage, method string, cancel context.CancelCauseFunc) *modernCall {
+	return &modernCall{
+		id: id, info: m.identity().info, lists: &m.lists, method: method, w: w, cancel: cancel, request: header, challenger: m.challenger,
+	}
 }
 
 // finish answers call, and logs where a panic was.

@@ -7,6 +7,13 @@ import (
 
 // serveModern serves one message of the modern era.
 func (h *HTTPHandler) serveModern(w http.ResponseWriter, r *http.Request, m *message, version string) *refusal {
+	if !m.isCall() {
+		who := h.principal(r.Context())
+		if ref := h.notes.enter(who, version); ref != nil {
+			return ref
+		}
+		defer h.notes.leave(who)
+	}
 	if ref := h.modernMessage(w, r, m, version); ref != nil {
 		if ref.id == nil && !m.isResponse() {
 			ref.id = m.id

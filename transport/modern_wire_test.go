@@ -168,7 +168,7 @@ func TestModern_CodedErrorsBecomeStatuses(t *testing.T) {
 		{&mcperrors.Error{Code: mcperrors.RateLimited, RetryAfter: 1500e6}, 429, 429, map[string]string{"Retry-After": "2"}},
 		{&mcperrors.Error{Code: mcperrors.Unavailable, RetryAfter: 1e9}, 503, 503, map[string]string{"Retry-After": "1"}},
 		{fmt.Errorf("canary: %w", &mcperrors.Error{Code: mcperrors.Exhausted}), 503, 503, map[string]string{"Retry-After": ""}},
-		{&mcperrors.Error{Code: mcperrors.Unauthenticated}, 401, 401, map[string]string{"WWW-Authenticate": "Bearer"}},
+		{&mcperrors.Error{Code: mcperrors.Unauthenticated}, 401, 401, map[string]string{"WWW-Authenticate": `Bearer realm="mcp"`}},
 		{&mcperrors.Error{Code: mcperrors.Authorization}, 403, 403, map[string]string{"WWW-Authenticate": ""}},
 		{&mcperrors.Error{Code: mcperrors.NotFound}, 400, -32602, nil},
 		{&mcperrors.Error{Code: mcperrors.Conflict}, 200, 409, nil},

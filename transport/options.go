@@ -53,7 +53,8 @@ type Options struct {
 	// Zero means 100; negative means no limit.
 	MaxSessionsPerPrincipal int
 	// MaxSessionStreams bounds the requests and streams of one legacy session
-	// at a time; more are answered 429 with Retry-After.
+	// at a time; more are answered 429 with Retry-After. Notifications, answers and
+	// DELETE find 64 places more, since they are what makes room.
 	// Zero means 256; negative means no limit.
 	MaxSessionStreams int
 	// MaxListens bounds the subscriptions (subscriptions/listen) that are open
@@ -88,6 +89,11 @@ type Options struct {
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
 	// tokens that name neither are one principal then.
 	Principal func(context.Context) string
+	// ResourceMetadata is the absolute URL of the protected resource metadata
+	// (RFC 9728) of this server. Challenges name it, so that a client without a
+	// good token finds where to get one. It must be https, or http on loopback.
+	// Empty means that challenges name none.
+	ResourceMetadata string
 	// Logger gets refusals at debug level, and panics at error level.
 	// It never gets what a client sent. Nil means no log.
 	Logger *slog.Logger
@@ -117,6 +123,7 @@ type settings struct {
 	store     mcp.EventStore
 	principal func(context.Context) string
 	log       *slog.Logger
+	challenger
 
 	maxListens     int // 0: no limit
 	maxListensEach int // 0: no limit
@@ -147,6 +154,8 @@ func (o *Options) resolve() (settings, error) {
 		maxListens:     max(cmp.Or(o.MaxListens, defaultListens), 0),
 		maxListensEach: max(cmp.Or(o.MaxListensPerPrincipal, defaultListensEach), 0),
 
+		challenger: challenger{o.ResourceMetadata},
+
 		maxSessions:  max(cmp.Or(o.MaxSessions, defaultSessions), 0),
 		maxOwner:     max(cmp.Or(o.MaxSessionsPerPrincipal, defaultOwned), 0),
 		maxStreams:   cmp.Or(o.MaxSessionStreams, defaultStreams),
@@ -156,7 +165,7 @@ func (o *Options) resolve() (settings, error) {
 		closed:       o.SessionClosed,
 	}
 	if s.maxStreams < 0 {
-		s.maxStreams = math.MaxInt
+		s.maxStreams = math.MaxInt32
 	}
 	if s.store == nil {
 		s.store = mcp.NewMemoryEventStore(nil)
@@ -173,6 +182,7 @@ func (o *Options) resolve() (settings, error) {
 		parsed, err := parseAllowedOrigin(origin)
 		s.hosts.origins, mistakes = append(s.hosts.origins, parsed), append(mistakes, err)
 	}
+	mistakes = append(mistakes, checkMetadataURL(o.ResourceMetadata))
 	if o.MaxDepth > maxDepth {
 		mistakes = append(mistakes, fmt.Errorf("transport: MaxDepth %d is more than go-sdk bears, %d", o.MaxDepth, maxDepth))
 	}

@@ -54,8 +54,7 @@ func (l *exchanges) remove(e *exchange) {
 	e.prev, e.next = nil, nil
 }
 
-// calls knows what is running in one handler, but for the modern calls that are
-// served directly; see inflight.
+// calls knows what is running in one handler.
 type calls struct {
 	mu       sync.Mutex
 	draining bool

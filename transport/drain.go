@@ -23,10 +23,9 @@ var errDrained = errors.New("transport: drained")
 // be called at any moment, repeatedly and concurrently; every call waits.
 func (h *HTTPHandler) Drain(ctx context.Context) error {
 	h.listens.drain()
-	idle, direct := h.calls.drain(), h.direct.inflight.drain()
 	var err error
-	if !within(ctx, idle) || !within(ctx, direct) {
-		if cut := h.direct.inflight.cut() + h.calls.cut(); cut > 0 {
+	if !within(ctx, h.calls.drain()) {
+		if cut := h.calls.cut(); cut > 0 {
 			err = fmt.Errorf("transport: drain cut %d calls: %w", cut, context.Cause(ctx))
 		}
 	}

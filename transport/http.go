@@ -47,7 +47,7 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	}
 	dispatcher := newDispatcher(s)
 	h.setupLegacy(dispatcher)
-	h.direct = newModernEra(dispatcher, &h.settings)
+	h.direct = newModernEra(dispatcher, &h.settings, h.calls, h.writes)
 	h.listens = newListens(resolved.maxListens, resolved.maxListensEach)
 	return h, nil
 }

@@ -5,39 +5,37 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // serveListen serves subscriptions/listen. Until it is acknowledged its answer
 // is that of any call: what refuses it decides the status.
-func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, extra *mcp.RequestExtra, m *message, version string) *refusal {
+func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, header http.Header, m *message, version string) *refusal {
+	m.id = bytes.Clone(m.id) // the rest of the body is not needed as long as the stream
 	ctx, cancel := context.WithCancelCause(r.Context())
 	l := &listen{
-		id: bytes.Clone(m.id), principal: h.principal(r.Context()), cancel: cancel,
+		id: m.id, principal: h.principal(r.Context()), cancel: cancel,
 		acked: make(chan struct{}), wake: make(chan struct{}, 1),
-		out: &output{},
+		call: h.direct.newCall(w, r, header, m),
 	}
-	l.out.open(w, h.writes)
-	l.call = h.direct.newCall(w, extra.Header, l.id, m.method, cancel)
 	l.call.stream = true
+	l.out = &l.call.out
 	if ref := h.listens.begin(l, version); ref != nil {
 		cancel(nil)
 		return ref
 	}
 	var err error
-	if l.passage, err = h.dispatcher.pass(ctx, m, extra, l.notify); err != nil {
+	if l.passage, err = h.dispatcher.pass(ctx, m, &l.call.extra, l.notify); err != nil {
 		h.listens.end(l)
 		cancel(nil)
 		return unavailable(version)
 	}
 	defer l.leave(h.listens)
-	m.id, m.params = l.id, nil // the rest of the body is not needed as long as the stream
+	m.params = nil
 	select {
 	case <-l.acked:
 	case o := <-l.passage.outcome:
 		if !l.begun() {
-			h.direct.finish(ctx, l.call, o)
+			h.direct.finish(l.call, o)
 			return nil
 		}
 		l.passage.settle(o)

@@ -1,13 +1,12 @@
 package transport
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/trestle-mcp/trestle/internal/timerqueue"
 )
 
 // modernEra serves calls of 2026-07-28 on their request's goroutine, through
@@ -18,13 +17,15 @@ type modernEra struct {
 	tools      *knownTools
 	lists      catalog
 	rules      metaRules
-	inflight   *inflight
+	calls      *calls
+	writes     *timerqueue.Queue // how long a write may take; nil: for ever
 	*settings
+
 	ready atomic.Pointer[identity]
 }
 
-func newModernEra(d *dispatcher, s *settings) *modernEra {
-	m := &modernEra{lists: catalog{modern: true}, dispatcher: d, settings: s, tools: newKnownTools(), inflight: newInflight()}
+func newModernEra(d *dispatcher, s *settings, c *calls, writes *timerqueue.Queue) *modernEra {
+	m := &modernEra{lists: catalog{modern: true}, dispatcher: d, settings: s, tools: newKnownTools(), calls: c, writes: writes}
 	m.idle = &idleSessions{dispatcher: d, changed: m.tools.changed}
 	return m
 }
@@ -46,8 +47,7 @@ func noClose(mcp.CloseSSEStreamArgs) {}
 // serve answers the call msg. It is not done, and has written nothing, where
 // the SDK has to serve it.
 func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, n named) (done bool, _ *refusal) {
-	server := m.identity()
-	level, ref := m.rules.check(n, server.versions)
+	level, ref := m.rules.check(n, m.identity().versions)
 	if ref != nil {
 		return true, ref
 	}
@@ -55,41 +55,32 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	if err != nil {
 		return true, unavailable(n.version)
 	}
-	req, ref := m.dispatcher.request(session.ServerSession, msg.method, msg.params, &mcp.RequestExtra{
-		TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header, CloseSSEStream: noClose,
-	})
+	call := m.newCall(w, r, header, msg)
+	req, ref := m.dispatcher.request(session.ServerSession, msg.method, msg.params, &call.extra)
 	if ref != nil {
 		return true, ref
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	call := &modernCall{
-		id: msg.id, info: server.info, lists: &m.lists, method: msg.method, w: w, request: header,
-		stream: prefersStream(header), cancel: cancel, challenger: m.challenger,
+	if ref := m.calls.begin(&call.exchange, n.version); ref != nil {
+		return true, ref
 	}
-	if !m.inflight.begin(call) {
-		return true, unavailable(n.version)
-	}
-	defer m.inflight.end(call)
+	defer m.calls.end(&call.exchange)
 	defer call.leave()
 	if tool, ok := req.(*mcp.CallToolRequest); ok {
-		ref, ok := m.tools.check(ctx, m.dispatcher, tool, m.principal)
+		ref, ok := m.tools.check(&call.ctx, m.dispatcher, tool, m.principal)
 		if !ok {
 			return call.leave(), nil
 		}
 		if ref != nil {
-			m.log.LogAttrs(ctx, levelRefused, "request refused", refusedAttrs(ref)...)
+			m.log.LogAttrs(r.Context(), levelRefused, "request refused", refusedAttrs(ref)...)
 			call.refuse(ref)
 			return true, nil
 		}
 	}
 	before := m.tools.headers.Load()
-	res, err := m.dispatcher.serve(&modernContext{ctx, call}, msg.method, req)
+	res, err := m.dispatcher.serve(&call.ctx, msg.method, req)
 	if list, ok := res.(*mcp.ListToolsResult); ok && err == nil {
 		m.tools.learn(before, list.Tools)
 	}
-	if stack := stackOf(call.finish(res, err)); stack != "" {
-		m.log.LogAttrs(ctx, slog.LevelError, "panic in a handler", slog.String("method", msg.method), slog.String("stack", stack))
-	}
+	m.finish(call, outcome{res, err})
 	return true, nil
 }

@@ -9,46 +9,43 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
+	"github.com/trestle-mcp/trestle/internal/lazyctx"
 	"github.com/trestle-mcp/trestle/internal/watchdog"
 )
-
-// writeTimeout is how long a client may take to read what is sent at once.
-const writeTimeout = 30 * time.Second
 
 // A modernCall is a call that is served on its request's goroutine, and the
 // answer to it: one JSON message, or a stream of events once there is more to
 // say than the result. What else holds its context may write until it has
-// finished.
+// finished. It is all that there is to allocate for a call.
 type modernCall struct {
-	id     json.RawMessage
-	info   json.RawMessage // about the server, for the result
-	lists  *catalog
-	method string
-	stream bool // the client would rather have a stream
-	cancel context.CancelCauseFunc
+	exchange
 
-	w       http.ResponseWriter
-	request http.Header
-	challenger
+	era    *modernEra
+	id     json.RawMessage
+	method string
+	asked  http.Header // of the request
+	extra  mcp.RequestExtra
+	values modernContext   // of the request, and the call
+	ctx    lazyctx.Context // values, until the end
+	stream bool            // the client would rather have a stream
 
 	mu       sync.Mutex
+	out      output
 	begun    bool // as a stream
 	finished bool
-	left     bool // the request has returned: w is no more
-	early    bool // it is answered before its handler returned
-
-	prev, next *modernCall // in flight
+	early    bool      // it is answered before its handler returned
+	length   [1]string // for the header of that name
 }
 
 type modernCallKey struct{}
 
-// modernContext is the context of a call. It overrides only Value, which keeps
-// the standard library's fast way of deriving from it.
+// modernContext is the context of a request with its call.
 type modernContext struct {
 	context.Context
 	call *modernCall
@@ -61,6 +58,18 @@ func (c *modernContext) Value(key any) any {
 		return c.call
 	}
 	return c.Context.Value(key)
+}
+
+// newCall makes the call that m asks for, and that is answered on w. header is
+// what handlers see of the request's.
+func (m *modernEra) newCall(w http.ResponseWriter, r *http.Request, header http.Header, msg *message) *modernCall {
+	c := &modernCall{era: m, id: msg.id, method: msg.method, asked: header, stream: prefersStream(header)}
+	c.exchange = exchange{owner: c, calls: 1}
+	c.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header, CloseSSEStream: noClose}
+	c.values = modernContext{r.Context(), c}
+	c.ctx.Begin(&c.values, time.Time{})
+	c.out.open(w, m.writes)
+	return c
 }
 
 // notify sends a notification that was made during the call.
@@ -82,23 +91,16 @@ func (c *modernCall) notify(req *jsonrpc.Request) error {
 func (c *modernCall) event(data []byte) error {
 	if !c.begun {
 		c.begun = true
-		header := c.w.Header()
+		header := c.out.w.Header()
 		header["Content-Type"] = headerStream
 		header["X-Accel-Buffering"] = headerNo
 		setAnswerHeader(header)
-		c.w.WriteHeader(http.StatusOK)
+		c.out.w.WriteHeader(http.StatusOK)
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
 	*buf = appendEvent(*buf, "message", "", 0, data)
-	rc := http.NewResponseController(c.w)
-	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every writer has deadlines
-	_, err := c.w.Write(*buf)
-	if err == nil {
-		err = rc.Flush()
-	}
-	_ = rc.SetWriteDeadline(time.Time{})
-	if err != nil {
+	if c.out.write(*buf) != nil {
 		return &jsonrpc.Error{Code: codeRejected, Message: "the client has gone"}
 	}
 	return nil
@@ -140,16 +142,11 @@ func (c *modernCall) Answer(res mcp.Result, err error) bool {
 		return false
 	}
 	if !c.begun {
-		c.w.Header().Set("Connection", "close")
+		c.out.w.Header().Set("Connection", "close")
 		c.early = true
 	}
 	c.mu.Unlock()
 	_ = c.finish(res, err) // an error is what it was given
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.left {
-		_ = http.NewResponseController(c.w).Flush() // the client may be gone
-	}
 	return true
 }
 
@@ -163,8 +160,9 @@ func (c *modernCall) refuse(ref *refusal) {
 	case c.begun:
 		_ = c.event(encodeError(c.id, ref.err)) // the client may be gone
 	default:
-		c.challenge(c.w.Header(), c.request, ref.status, ref.err)
-		writeRefusal(c.w, ref.withID(c.id))
+		c.era.challenge(c.out.w.Header(), c.asked, ref.status, ref.err)
+		writeRefusal(c.out.w, ref.withID(c.id))
+		_ = c.out.write(nil) // the client may be gone
 	}
 	c.finished = true
 }
@@ -176,45 +174,36 @@ func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
 			err = panicked(v)
 		}
 	}()
-	return c.lists.appendResult(dst, c.id, c.method, res, c.info)
+	return c.era.lists.appendResult(dst, c.id, c.method, res, c.era.identity().info)
 }
-
-// largeAnswer is where a client that does not read can hold up a write.
-const largeAnswer = 64 << 10
 
 func (c *modernCall) write(body []byte) {
-	header := c.w.Header()
+	header := c.out.w.Header()
 	header["Content-Type"] = headerJSON
 	setAnswerHeader(header)
-	if c.early || len(body) >= 2048 { // else net/http counts for itself
-		header.Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	if len(body) >= largeAnswer {
-		rc := http.NewResponseController(c.w)
-		_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
-		defer rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // not every writer has deadlines
-	}
-	_, _ = c.w.Write(body) // the client may be gone
+	c.length[0] = strconv.Itoa(len(body))
+	header["Content-Length"] = c.length[:]
+	_ = c.out.write(body) // the client may be gone
 }
 
-// cut ends a call that a drain has no more time for. The handler may still run;
-// nobody hears what it says.
-func (c *modernCall) cut() {
-	c.refuse(unavailable(era.FirstModern))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.left {
-		_ = http.NewResponseController(c.w).Flush() // the client may be gone
-	}
+// abort implements [aborter], for a drain that has no more time. The handler may
+// still run; nobody hears what it says.
+func (c *modernCall) abort(cause error) {
+	c.ctx.End(context.Canceled, cause)
+	go func() { // ends within cutTime
+		c.out.hurry(cutTime)
+		c.refuse(unavailable(era.FirstModern))
+	}()
 }
 
 // leave is called when the request returns: nothing may be written then. It
 // reports whether the call was answered.
 func (c *modernCall) leave() (answered bool) {
+	c.ctx.End(context.Canceled, nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answered = c.finished
-	c.finished, c.left = true, true
+	answered, c.finished = c.finished, true
+	c.out.release()
 	return answered
 }
 

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,9 +14,8 @@ import (
 // serveIndirect serves what is no method of modernEra.serve: notifications,
 // subscriptions, custom methods, and methods that are none.
 func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, header http.Header, m *message, n named) *refusal {
-	extra := &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header, CloseSSEStream: noClose}
 	if !m.isCall() {
-		return h.direct.note(w, r, extra, m, n)
+		return h.direct.note(w, r, header, m, n)
 	}
 	if strings.HasPrefix(m.method, "notifications/") {
 		return invalidRequest("a notification has no id")
@@ -26,25 +24,21 @@ func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, head
 		return ref
 	}
 	if m.method == methodListen {
-		return h.serveListen(w, r, extra, m, n.version)
+		return h.serveListen(w, r, header, m, n.version)
 	}
-	return h.direct.pass(w, r, extra, m, n.version)
+	return h.direct.pass(w, r, header, m, n.version)
 }
 
 // pass serves a call in a session of its own, through go-sdk's loop. That also
 // refuses methods that nobody has.
-func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.RequestExtra, msg *message, version string) *refusal {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	call := m.newCall(w, extra.Header, msg.id, msg.method, cancel)
-	call.stream = prefersStream(extra.Header)
-	if !m.inflight.begin(call) {
-		return unavailable(version)
+func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, version string) *refusal {
+	call := m.newCall(w, r, header, msg)
+	if ref := m.calls.begin(&call.exchange, version); ref != nil {
+		return ref
 	}
-	defer m.inflight.end(call)
+	defer m.calls.end(&call.exchange)
 	defer call.leave()
-	ctx = &modernContext{ctx, call}
-	p, err := m.dispatcher.pass(ctx, msg, extra, func(ctx context.Context, req *jsonrpc.Request) error {
+	p, err := m.dispatcher.pass(&call.ctx, msg, &call.extra, func(ctx context.Context, req *jsonrpc.Request) error {
 		if c, ok := ctx.Value(modernCallKey{}).(*modernCall); !ok || c != call {
 			return errNoStream
 		}
@@ -54,33 +48,27 @@ func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.Requ
 		return unavailable(version)
 	}
 	defer p.end()
-	m.finish(ctx, call, <-p.outcome)
+	m.finish(call, <-p.outcome)
 	return nil
 }
 
-// newCall makes a call that is answered on w.
-func (m *modernEra) newCall(w http.ResponseWriter, header http.Header, id json.RawMessage, method string, cancel context.CancelCauseFunc) *modernCall {
-	return &modernCall{
-		id: id, info: m.identity().info, lists: &m.lists, method: method, w: w, cancel: cancel, request: header, challenger: m.challenger,
-	}
-}
-
 // finish answers call, and logs where a panic was.
-func (m *modernEra) finish(ctx context.Context, call *modernCall, o outcome) {
+func (m *modernEra) finish(call *modernCall, o outcome) {
 	if stack := stackOf(call.finish(o.res, o.err)); stack != "" {
-		m.log.LogAttrs(ctx, slog.LevelError, "panic in a handler", slog.String("method", call.method), slog.String("stack", stack))
+		m.log.LogAttrs(&call.ctx, slog.LevelError, "panic in a handler", slog.String("method", call.method), slog.String("stack", stack))
 	}
 }
 
 // note acts on a message that wants no answer, before the client is told that it
 // was taken: what it sends next must not overtake it. Answers are answers to
 // nothing: 2026-07-28 has no requests to the client.
-func (m *modernEra) note(w http.ResponseWriter, r *http.Request, extra *mcp.RequestExtra, msg *message, n named) *refusal {
+func (m *modernEra) note(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, n named) *refusal {
 	if !msg.isResponse() {
 		session, err := m.idle.get(kindFor(msg.method, ""))
 		if err != nil {
 			return unavailable(n.version)
 		}
+		extra := &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header}
 		note, ref := newNote(session.ServerSession, msg, extra)
 		if ref != nil {
 			return ref

@@ -28,6 +28,7 @@ const unknownLength = 512
 // connection: most bodies are there with their header.
 type bodyWatch struct {
 	wait timerqueue.Entry
+	rang bool // Overdue was called, or is about to be
 
 	mu   sync.Mutex
 	w    http.ResponseWriter // nil when the body is read
@@ -49,6 +50,7 @@ func (b *bodyWatch) end() bool {
 	if b.wait.Remove() {
 		return false
 	}
+	b.rang = true
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.late {
@@ -61,14 +63,10 @@ func (b *bodyWatch) end() bool {
 // readBody reads the body to its end: only then does net/http notice a client
 // that leaves.
 func (h *HTTPHandler) readBody(w http.ResponseWriter, r *http.Request, watch *bodyWatch) ([]byte, *refusal) {
-	tooLarge := func() *refusal {
-		return refuse(http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest, mcperrors.Validation,
-			fmt.Sprintf("the body is longer than %d bytes", h.maxBytes))
-	}
 	body := r.Body
 	if h.maxBytes >= 0 {
 		if r.ContentLength > h.maxBytes {
-			return nil, tooLarge()
+			return nil, h.tooLarge()
 		}
 		if r.ContentLength < 0 {
 			body = http.MaxBytesReader(w, body, h.maxBytes)
@@ -83,12 +81,17 @@ func (h *HTTPHandler) readBody(w http.ResponseWriter, r *http.Request, watch *bo
 	case err == nil:
 		return data, nil
 	case errors.As(err, &tooMany):
-		return nil, tooLarge()
+		return nil, h.tooLarge()
 	case late, errors.Is(err, os.ErrDeadlineExceeded): // or of the http.Server's own
 		w.Header().Set("Connection", "close")
 		return nil, refuse(http.StatusRequestTimeout, jsonrpc.CodeInvalidRequest, mcperrors.Timeout, "the body came too slowly")
 	}
 	return nil, invalidRequest("the body could not be read")
+}
+
+func (h *HTTPHandler) tooLarge() *refusal {
+	return refuse(http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest, mcperrors.Validation,
+		fmt.Sprintf("the body is longer than %d bytes", h.maxBytes))
 }
 
 // readAll is io.ReadAll for a body that says how long it is, or -1.

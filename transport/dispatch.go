@@ -19,6 +19,7 @@ import (
 // before. What is added later is not seen by calls that are served directly.
 type dispatcher struct {
 	server  *mcp.Server
+	rules   metaRules
 	capture sync.Once
 	next    mcp.MethodHandler
 	probing atomic.Pointer[mcp.ServerSession] // see probe; nil if none is

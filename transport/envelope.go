@@ -206,10 +206,16 @@ func variantOf(key []byte) string {
 
 // text returns the string that value holds.
 func text(value json.RawMessage) (string, bool) {
+	b, ok := textBytes(value)
+	return string(b), ok
+}
+
+// textBytes is text as a part of value, if nothing in it is escaped.
+func textBytes(value json.RawMessage) ([]byte, bool) {
 	if len(value) < 2 || value[0] != '"' {
-		return "", false
+		return nil, false
 	}
-	return string(strictjson.Unescape(value[1 : len(value)-1])), true
+	return strictjson.Unescape(value[1 : len(value)-1]), true
 }
 
 // methodText is text, without a copy for what is called most.

@@ -83,7 +83,7 @@ func checkRouting(h http.Header, m *message, n named) (name string, _ *refusal) 
 	if err != nil {
 		return "", headerMismatch("Mcp-Name is in bad base64")
 	}
-	if name == "" || name != want {
+	if name == "" || name != string(want) {
 		return "", headerMismatch("Mcp-Name is missing or differs from the body")
 	}
 	return name, nil

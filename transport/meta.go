@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -13,10 +14,11 @@ import (
 )
 
 // metaRules hold the _meta of modern calls against 2026-07-28. They remember
-// what they found good last: a client says the same about itself in each call.
+// what they found good, and what it is decoded: a client says the same about
+// itself in each call.
 type metaRules struct {
-	info         atomic.Pointer[string]
-	capabilities atomic.Pointer[string]
+	info         aboutClients[mcp.Implementation]
+	capabilities aboutClients[mcp.ClientCapabilities]
 }
 
 // check refuses a call that does not say enough about itself, and returns the
@@ -37,10 +39,10 @@ func (r *metaRules) check(n named, supported []string) (level mcp.LoggingLevel, 
 			level = mcp.LoggingLevel(s)
 		}
 	}
-	if info != nil && !decodes[mcp.Implementation](info, &r.info) {
+	if info != nil && !r.info.learn(info) {
 		return "", badMeta(mcp.MetaKeyClientInfo)
 	}
-	if capabilities == nil || !decodes[mcp.ClientCapabilities](capabilities, &r.capabilities) {
+	if capabilities == nil || !r.capabilities.learn(capabilities) {
 		return "", badMeta(mcp.MetaKeyClientCapabilities)
 	}
 	if !slices.Contains(supported, n.version) {
@@ -49,26 +51,55 @@ func (r *metaRules) check(n named, supported []string) (level mcp.LoggingLevel, 
 	return level, nil
 }
 
-// decodes reports whether value is an object that decodes into a T.
-func decodes[T any](value json.RawMessage, last *atomic.Pointer[string]) bool {
-	if string(value) == "{}" {
-		return true
+// value returns what was remembered of a member of _meta, or nil.
+func (r *metaRules) value(key string, member json.RawMessage) any {
+	switch key {
+	case mcp.MetaKeyClientInfo:
+		return r.info.value(member)
+	case mcp.MetaKeyClientCapabilities:
+		return r.capabilities.value(member)
 	}
-	if known := last.Load(); known != nil && *known == string(value) {
+	return nil
+}
+
+// Bounds of what is remembered, in bytes and in number. Beyond that number it is
+// forgotten and learned anew.
+const (
+	maxRemembered = 4 << 10
+	maxClients    = 64
+)
+
+// aboutClients remembers objects that decode into a T, by how they are written.
+type aboutClients[T any] struct {
+	known atomic.Pointer[map[string]any]
+}
+
+// learn reports whether value is such an object.
+func (a *aboutClients[T]) learn(value json.RawMessage) bool {
+	if a.value(value) != nil {
 		return true
 	}
 	if value[0] != '{' || json.Unmarshal(value, new(T)) != nil {
 		return false
 	}
-	if len(value) <= maxRemembered {
-		s := string(value)
-		last.Store(&s)
+	if len(value) > maxRemembered {
+		return true
 	}
+	updated := map[string]any{string(value): decodeValue(value)}
+	if before := a.known.Load(); before != nil && len(*before) < maxClients {
+		maps.Copy(updated, *before)
+	}
+	a.known.Store(&updated) // of two that do this at once one is learned again
 	return true
 }
 
-// maxRemembered bounds what is remembered of a client, in bytes.
-const maxRemembered = 4 << 10
+// value returns the decoded object, which its readers share, or nil.
+func (a *aboutClients[T]) value(value json.RawMessage) any {
+	if known := a.known.Load(); known != nil {
+		return (*known)[string(value)]
+	}
+	return nil
+}
 
 func badMeta(key string) *refusal {
 	return invalidParams("missing or invalid _meta field " + key)

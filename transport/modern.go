@@ -16,7 +16,6 @@ type modernEra struct {
 	idle       *idleSessions
 	tools      *knownTools
 	lists      catalog
-	rules      metaRules
 	calls      *calls
 	writes     *timerqueue.Queue // how long a write may take; nil: for ever
 	*settings
@@ -47,7 +46,7 @@ func noClose(mcp.CloseSSEStreamArgs) {}
 // serve answers the call msg. It is not done, and has written nothing, where
 // the SDK has to serve it.
 func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, n named) (done bool, _ *refusal) {
-	level, ref := m.rules.check(n, m.identity().versions)
+	level, ref := m.dispatcher.rules.check(n, m.identity().versions)
 	if ref != nil {
 		return true, ref
 	}

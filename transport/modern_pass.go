@@ -20,7 +20,7 @@ func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, head
 	if strings.HasPrefix(m.method, "notifications/") {
 		return invalidRequest("a notification has no id")
 	}
-	if _, ref := h.direct.rules.check(n, h.direct.identity().versions); ref != nil {
+	if _, ref := h.dispatcher.rules.check(n, h.direct.identity().versions); ref != nil {
 		return ref
 	}
 	if m.method == methodListen {

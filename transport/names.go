@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/trestle-mcp/trestle/internal/strictjson"
 )
 
@@ -18,10 +20,11 @@ const (
 	maxWatched = 1024
 )
 
-// named is what the parameters of a request say that headers repeat.
+// named is what the parameters of a request say that headers repeat. Its bytes
+// are parts of what was read, where they can be.
 type named struct {
-	name    string // params.name
-	uri     string // params.uri
+	name    []byte // params.name
+	uri     []byte // params.uri
 	version string // the protocol version in params._meta
 	meta    json.RawMessage
 }
@@ -51,24 +54,24 @@ func names(params json.RawMessage) (n named, _ *refusal) {
 	return n, nil
 }
 
-func checkName(value json.RawMessage) (string, *refusal) {
+func checkName(value json.RawMessage) ([]byte, *refusal) {
 	if len(value) > maxName && value[0] == '"' {
-		return "", invalidParams(fmt.Sprintf("name is longer than %d bytes", maxName))
+		return nil, invalidParams(fmt.Sprintf("name is longer than %d bytes", maxName))
 	}
-	name, _ := text(value) // what is no string is for the method to refuse
+	name, _ := textBytes(value) // what is no string is for the method to refuse
 	return name, nil
 }
 
 // checkURI refuses what does not print because go-sdk quotes a missing URI as
 // Go does, which is not JSON then and ends the session.
-func checkURI(value json.RawMessage) (string, *refusal) {
+func checkURI(value json.RawMessage) ([]byte, *refusal) {
 	if len(value) > maxURI && value[0] == '"' {
-		return "", invalidParams(fmt.Sprintf("uri is longer than %d bytes", maxURI))
+		return nil, invalidParams(fmt.Sprintf("uri is longer than %d bytes", maxURI))
 	}
-	uri, _ := text(value)
-	for _, c := range uri {
+	uri, _ := textBytes(value)
+	for _, c := range string(uri) {
 		if !strconv.IsPrint(c) {
-			return "", invalidParams("uri contains a control character")
+			return nil, invalidParams("uri contains a control character")
 		}
 	}
 	return uri, nil
@@ -101,9 +104,21 @@ func metaVersion(meta json.RawMessage) (string, *refusal) {
 			if len(value) > maxVersion {
 				return "", invalidParams("the protocol version is too long")
 			}
-			version, _ := text(value)
-			return version, nil
+			return versionText(value), nil
 		}
 	}
 	return "", nil
 }
+
+// versionText is text, without a copy for versions that there are.
+func versionText(value json.RawMessage) string {
+	version, _ := textBytes(value)
+	for _, known := range supportedVersions {
+		if string(version) == known {
+			return known
+		}
+	}
+	return string(version)
+}
+
+var supportedVersions = mcp.SupportedProtocolVersions()

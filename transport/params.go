@@ -6,6 +6,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/internal/strictjson"
 )
 
@@ -45,43 +46,43 @@ func (d *dispatcher) request(session *mcp.ServerSession, method string, params j
 			p   mcp.CallToolParamsRaw
 		}{}
 		r.req = mcp.CallToolRequest{Session: session, Params: &r.p, Extra: extra}
-		return &r.req, decodeCallTool(&r.p, params)
+		return &r.req, d.decodeCallTool(&r.p, params)
 	case "prompts/get":
 		p := &mcp.GetPromptParams{}
-		return &mcp.GetPromptRequest{Session: session, Params: p, Extra: extra}, decodeGetPrompt(p, params)
+		return &mcp.GetPromptRequest{Session: session, Params: p, Extra: extra}, d.decodeGetPrompt(p, params)
 	case "resources/read":
 		p := &mcp.ReadResourceParams{}
-		return &mcp.ReadResourceRequest{Session: session, Params: p, Extra: extra}, decodeReadResource(p, params)
+		return &mcp.ReadResourceRequest{Session: session, Params: p, Extra: extra}, d.decodeReadResource(p, params)
 	case "completion/complete":
 		p := &mcp.CompleteParams{}
-		return &mcp.CompleteRequest{Session: session, Params: p, Extra: extra}, decodeComplete(p, params)
+		return &mcp.CompleteRequest{Session: session, Params: p, Extra: extra}, d.decodeComplete(p, params)
 	case "tools/list":
 		p := &mcp.ListToolsParams{}
-		return &mcp.ListToolsRequest{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, &p.Cursor)
+		return &mcp.ListToolsRequest{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, &p.Cursor)
 	case "prompts/list":
 		p := &mcp.ListPromptsParams{}
-		return &mcp.ListPromptsRequest{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, &p.Cursor)
+		return &mcp.ListPromptsRequest{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, &p.Cursor)
 	case "resources/list":
 		p := &mcp.ListResourcesParams{}
-		return &mcp.ListResourcesRequest{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, &p.Cursor)
+		return &mcp.ListResourcesRequest{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, &p.Cursor)
 	case "resources/templates/list":
 		p := &mcp.ListResourceTemplatesParams{}
-		return &mcp.ListResourceTemplatesRequest{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, &p.Cursor)
+		return &mcp.ListResourceTemplatesRequest{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, &p.Cursor)
 	case "server/discover":
 		p := &mcp.DiscoverParams{}
-		return &mcp.ServerRequest[*mcp.DiscoverParams]{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, new(string))
+		return &mcp.ServerRequest[*mcp.DiscoverParams]{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, new(string))
 	case "ping":
 		p := &mcp.PingParams{}
-		return &mcp.ServerRequest[*mcp.PingParams]{Session: session, Params: p, Extra: extra}, decodeList(params, &p.Meta, new(string))
+		return &mcp.ServerRequest[*mcp.PingParams]{Session: session, Params: p, Extra: extra}, d.decodeList(params, &p.Meta, new(string))
 	case "logging/setLevel":
 		p := &mcp.SetLoggingLevelParams{}
 		return &mcp.ServerRequest[*mcp.SetLoggingLevelParams]{Session: session, Params: p, Extra: extra},
-			decodeList(params, &p.Meta, new(string), member{"level", (*string)(&p.Level)})
+			d.decodeList(params, &p.Meta, new(string), member{"level", (*string)(&p.Level)})
 	}
 	return nil, nil
 }
 
-func decodeCallTool(p *mcp.CallToolParamsRaw, params json.RawMessage) (ref *refusal) {
+func (d *dispatcher) decodeCallTool(p *mcp.CallToolParamsRaw, params json.RawMessage) (ref *refusal) {
 	for key, value := range strictjson.Members(params) {
 		switch string(key) {
 		case "name":
@@ -89,7 +90,7 @@ func decodeCallTool(p *mcp.CallToolParamsRaw, params json.RawMessage) (ref *refu
 		case "arguments":
 			p.Arguments = value
 		default:
-			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
+			ref = d.decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
@@ -98,7 +99,7 @@ func decodeCallTool(p *mcp.CallToolParamsRaw, params json.RawMessage) (ref *refu
 	return nil
 }
 
-func decodeGetPrompt(p *mcp.GetPromptParams, params json.RawMessage) (ref *refusal) {
+func (d *dispatcher) decodeGetPrompt(p *mcp.GetPromptParams, params json.RawMessage) (ref *refusal) {
 	for key, value := range strictjson.Members(params) {
 		switch string(key) {
 		case "name":
@@ -106,7 +107,7 @@ func decodeGetPrompt(p *mcp.GetPromptParams, params json.RawMessage) (ref *refus
 		case "arguments":
 			ref = decodeJSON(&p.Arguments, key, value)
 		default:
-			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
+			ref = d.decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
@@ -115,13 +116,13 @@ func decodeGetPrompt(p *mcp.GetPromptParams, params json.RawMessage) (ref *refus
 	return nil
 }
 
-func decodeReadResource(p *mcp.ReadResourceParams, params json.RawMessage) (ref *refusal) {
+func (d *dispatcher) decodeReadResource(p *mcp.ReadResourceParams, params json.RawMessage) (ref *refusal) {
 	for key, value := range strictjson.Members(params) {
 		switch string(key) {
 		case "uri":
 			ref = decodeText(&p.URI, key, value)
 		default:
-			ref = decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
+			ref = d.decodeRound(&p.Meta, &p.InputResponses, &p.RequestState, key, value)
 		}
 		if ref != nil {
 			return ref
@@ -131,10 +132,10 @@ func decodeReadResource(p *mcp.ReadResourceParams, params json.RawMessage) (ref 
 }
 
 // decodeRound decodes what all methods have that may ask their caller for input.
-func decodeRound(meta *mcp.Meta, answers *mcp.InputResponseMap, state *string, key, value []byte) *refusal {
+func (d *dispatcher) decodeRound(meta *mcp.Meta, answers *mcp.InputResponseMap, state *string, key, value []byte) *refusal {
 	switch string(key) {
 	case "_meta":
-		return decodeMeta(meta, value)
+		return d.decodeMeta(meta, value)
 	case "inputResponses":
 		return decodeJSON(answers, key, value)
 	case "requestState":
@@ -143,17 +144,17 @@ func decodeRound(meta *mcp.Meta, answers *mcp.InputResponseMap, state *string, k
 	return nil
 }
 
-func decodeComplete(p *mcp.CompleteParams, params json.RawMessage) (ref *refusal) {
+func (d *dispatcher) decodeComplete(p *mcp.CompleteParams, params json.RawMessage) (ref *refusal) {
 	for key, value := range strictjson.Members(params) {
 		switch string(key) {
 		case "ref":
 			ref = decodeJSON(&p.Ref, key, value)
 		case "argument":
-			ref = decodeList(value, &mcp.Meta{}, new(string), member{"name", &p.Argument.Name}, member{"value", &p.Argument.Value})
+			ref = d.decodeList(value, &mcp.Meta{}, new(string), member{"name", &p.Argument.Name}, member{"value", &p.Argument.Value})
 		case "context":
 			ref = decodeContext(p, value)
 		case "_meta":
-			ref = decodeMeta(&p.Meta, value)
+			ref = d.decodeMeta(&p.Meta, value)
 		}
 		if ref != nil {
 			return ref
@@ -185,14 +186,14 @@ type member struct {
 }
 
 // decodeList decodes parameters that are texts: the cursor of lists, and more.
-func decodeList(params json.RawMessage, meta *mcp.Meta, cursor *string, more ...member) (ref *refusal) {
+func (d *dispatcher) decodeList(params json.RawMessage, meta *mcp.Meta, cursor *string, more ...member) (ref *refusal) {
 	if params != nil && params[0] != '{' {
 		return nilUnlessNull(params, "an object is needed")
 	}
 	for key, value := range strictjson.Members(params) {
 		switch string(key) {
 		case "_meta":
-			ref = decodeMeta(meta, value)
+			ref = d.decodeMeta(meta, value)
 		case "cursor":
 			ref = decodeText(cursor, key, value)
 		default:
@@ -228,11 +229,18 @@ func decodeJSON(to any, key, value []byte) *refusal {
 	return nil
 }
 
-func decodeMeta(to *mcp.Meta, value json.RawMessage) *refusal {
+func (d *dispatcher) decodeMeta(to *mcp.Meta, value json.RawMessage) *refusal {
 	if value[0] != '{' {
 		return nilUnlessNull(value, "_meta must be an object")
 	}
-	*to = decodeObject(value)
+	m := map[string]any{}
+	for key, member := range strictjson.Members(value) {
+		name := keyText(key)
+		if m[name] = d.rules.value(name, member); m[name] == nil {
+			m[name] = decodeValue(member)
+		}
+	}
+	*to = m
 	return nil
 }
 
@@ -251,6 +259,9 @@ func decodeValue(value []byte) any {
 	case '[':
 		return decodeArray(value)
 	case '"':
+		if string(value) == `"`+era.FirstModern+`"` { // in each call
+			return modernVersion
+		}
 		s, _ := text(value)
 		return s
 	case 't':
@@ -263,6 +274,8 @@ func decodeValue(value []byte) any {
 	n, _ := strconv.ParseFloat(string(value), 64) // checked: it is finite
 	return n
 }
+
+var modernVersion any = era.FirstModern // boxed once
 
 func decodeObject(value []byte) map[string]any {
 	m := map[string]any{}

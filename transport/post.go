@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/internal/strictjson"
@@ -21,7 +22,8 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	if ref := checkContent(r.Header); ref != nil {
 		return ref
 	}
-	in := &incoming{}
+	in := getIncoming()
+	defer in.put()
 	body, ref := h.readBody(w, r, &in.watch)
 	if ref != nil {
 		return ref
@@ -49,11 +51,28 @@ func (h *HTTPHandler) servePOST(w http.ResponseWriter, r *http.Request, version 
 	return ref
 }
 
-// incoming is what it takes to read a POST, in one allocation.
+// incoming is what it takes to read a POST. What is made of the messages keeps
+// parts of the body, and not the messages.
 type incoming struct {
 	watch  bodyWatch
 	single message
 	all    [1]*message
+}
+
+var incomings = sync.Pool{New: func() any { return new(incoming) }}
+
+func getIncoming() *incoming {
+	in, _ := incomings.Get().(*incoming)
+	return in
+}
+
+// put gives in back, unless its timer still has a part of it.
+func (in *incoming) put() {
+	if in.watch.rang {
+		return
+	}
+	*in = incoming{}
+	incomings.Put(in)
 }
 
 // parse reads the envelopes in body, which checkJSON accepted.

@@ -19,7 +19,8 @@
 // shows too. What a session knows of its client is empty there: ask the
 // request. A tool that nobody listed yet is listed once in the name of its
 // first caller, to learn which headers repeat its arguments; middleware sees
-// that list.
+// that list. What a client says about itself in _meta, its clientInfo and
+// clientCapabilities, is decoded once for many calls: do not change it.
 //
 // A subscription (subscriptions/listen) is refused like any call until go-sdk has
 // acknowledged it; only then its response becomes an event stream. It ends with

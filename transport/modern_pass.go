@@ -45,7 +45,7 @@ func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, extra *mcp.Requ
 	defer call.leave()
 	ctx = &modernContext{ctx, call}
 	p, err := m.dispatcher.pass(ctx, msg, extra, func(ctx context.Context, req *jsonrpc.Request) error {
-		if c, ok := ctx.Value(modernCallKey{}).(*modernCall); !ok || c != call {
+		if c, _ := ctx.Value(modernCallKey{}).(*modernCall); c != call {
 			return errNoStream
 		}
 		return call.notify(req)

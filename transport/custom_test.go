@@ -218,7 +218,7 @@ func TestModern_ACallWhoseSessionSomebodyClosesIsAnswered(t *testing.T) {
 			}
 		}
 	})
-	for range 50 {
+	for range 200 {
 		w := recorded(t, h, "acme/search", "", `"query":"x"`)
 		if w.Code != http.StatusOK && w.Code != http.StatusServiceUnavailable {
 			t.Fatalf("status %d: %s", w.Code, w.Body)

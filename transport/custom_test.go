@@ -1,14 +1,17 @@
 package transport_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -133,8 +136,8 @@ func TestModern_CustomMethodsAreServedLikeOthers(t *testing.T) {
 	}
 	res = modernPost(t, url, "acme/nosuch", "", "", nil)
 	body = readAll(t, res.Body)
-	wantError(t, []byte(body), -32601, "1")
-	if res.StatusCode != http.StatusNotFound || strings.Contains(body, "nosuch") {
+	e := wantError(t, []byte(body), -32601, "1")
+	if res.StatusCode != http.StatusNotFound || e.Error.Data["type"] != "not_found" || strings.Contains(body, "nosuch") {
 		t.Errorf("an unknown method: status %d: %s", res.StatusCode, body)
 	}
 	eventually(t, "the sessions are gone", func() bool { return sessions(s) <= before+2 }) // but those that calls share
@@ -199,6 +202,12 @@ func TestThreat40_ACustomMethodThatIgnoresItsContextIsAnsweredWhileItRuns(t *tes
 	wantError(t, []byte(readAll(t, res.Body)), 504, "1")
 }
 
+func TestModern_ACallWhoseSessionSomebodyClosesIsAnswered(t *testing.T) {
+	if err := transport.ClosedPassage(); mcperrors.CodeOf(err) != mcperrors.Unavailable {
+		t.Errorf("the answer is %v", err)
+	}
+}
+
 func TestModern_CustomMethodsLeaveNothingBehind(t *testing.T) {
 	s := newServer(newGate())
 	addCustom(t, s, nil)
@@ -215,9 +224,36 @@ func TestModern_CustomMethodsLeaveNothingBehind(t *testing.T) {
 	settled(t, before)
 }
 
-// Nothing in 2026-07-28 waits for a notification, but what acts on it has done so
-// before the client hears that it was taken.
-func TestModern_NotificationsAreHandledBeforeTheyAreAccepted(t *testing.T) {
+func TestModern_ANotificationIsAcceptedOnceItsHandlerHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		s := mcp.NewServer(&mcp.Implementation{Name: "n", Version: "v"}, &mcp.ServerOptions{
+			RootsListChangedHandler: func(context.Context, *mcp.RootsListChangedRequest) { <-leave },
+		})
+		body := `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`
+		conn := bubbledWeb(t, handler(t, s))()
+		if _, err := io.WriteString(conn, head(len(body), "Mcp-Method: notifications/roots/list_changed")+body); err != nil {
+			t.Fatal(err)
+		}
+		status := make(chan string, 1)
+		go func() {
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			status <- line
+		}()
+		synctest.Wait()
+		select {
+		case got := <-status:
+			t.Errorf("accepted at once: %s", got)
+		default:
+		}
+		close(leave)
+		if got := <-status; !strings.Contains(got, "202") {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestModern_NotificationsReachTheirHandlers(t *testing.T) {
 	var got []string // without a lock: nothing may run after the answer
 	s := mcp.NewServer(&mcp.Implementation{Name: "n", Version: "v"}, &mcp.ServerOptions{
 		ProgressNotificationHandler: func(ctx context.Context, r *mcp.ProgressNotificationServerRequest) {

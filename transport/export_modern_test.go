@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -48,4 +49,18 @@ func (h *HTTPHandler) Listens() int {
 // AppendReplaced replaces a member of an object.
 func AppendReplaced(data, value []byte, path ...string) ([]byte, bool) {
 	return appendReplaced(nil, data, value, path...)
+}
+
+// ClosedPassage returns the answer to a request whose session is closed before
+// go-sdk has read it.
+func ClosedPassage() error {
+	p := &passage{loopConn: newLoopConn(), outcome: make(chan outcome, 1), request: &jsonrpc.Request{}}
+	_ = p.Close()
+	p.put(p.request)
+	select {
+	case o := <-p.outcome:
+		return o.err
+	default:
+		return nil
+	}
 }

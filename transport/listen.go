@@ -114,9 +114,6 @@ func (l *listen) last(o outcome) []byte {
 func (l *listen) leave(book *listens) {
 	l.cancel(nil)
 	l.out.release()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.over, l.queue = true, nil
 	go func() { // ends with the handler
 		l.passage.end()
 		book.end(l)

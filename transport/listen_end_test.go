@@ -128,6 +128,23 @@ func TestListen_Threat20_TheStreamIsKeptAliveAndEndsWithItsToken(t *testing.T) {
 	})
 }
 
+func TestListen_AStreamThatLostSomethingDoesNotEndAsIfItWereWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := listenServer()
+		r := piped(t, bubbledWeb(t, handler(t, s))(), aUpdates)
+		synctest.Wait()
+		text := strings.Repeat("x", 200<<10)
+		for n := range 3 { // one is being written, one waits, one is too much
+			update(t, s, "test:a", n, text)
+			synctest.Wait()
+		}
+		got, _ := io.ReadAll(r) // the client is awake again
+		if !strings.Contains(string(got), numbered(0)) || strings.Contains(string(got), `"result"`) {
+			t.Errorf("it got %d bytes, ending in %.200q", len(got), got[max(0, len(got)-200):])
+		}
+	})
+}
+
 func TestGuard_SubscriptionsAnswerTheServersKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mcp.NewServer(&mcp.Implementation{Name: "n", Version: "v"}, &mcp.ServerOptions{

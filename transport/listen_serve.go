@@ -48,7 +48,8 @@ func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, header
 }
 
 // pumpListen empties the queue of l until the subscription, the token, the
-// client or this handler ends. What go-sdk says at the end, it says to the client.
+// client or this handler ends. What go-sdk says at the end is the last event: a
+// stream without it was cut, and something may be lost.
 func (h *HTTPHandler) pumpListen(ctx context.Context, l *listen) {
 	stop := context.AfterFunc(ctx, func() { l.out.hurry(cutTime) })
 	defer stop()
@@ -69,14 +70,13 @@ func (h *HTTPHandler) pumpListen(ctx context.Context, l *listen) {
 				return
 			}
 		case o := <-l.passage.outcome:
-			_ = l.out.write(append(l.take(), l.last(o)...)) // the client may be gone
+			if context.Cause(ctx) != errTooSlow { //nolint:errorlint // one value
+				_ = l.out.write(append(l.take(), l.last(o)...)) // the client may be gone
+			}
 			return
 		case <-expired:
 			l.cancel(errExpired)
 		case <-ended:
-			if context.Cause(ctx) == errTooSlow { //nolint:errorlint // one value
-				return
-			}
 			ended, late = nil, time.After(cutTime/2) // for the result, and as long for the end of the response
 		case <-late:
 			return

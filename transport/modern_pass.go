@@ -39,7 +39,7 @@ func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, header http.Hea
 	defer m.calls.end(&call.exchange)
 	defer call.leave()
 	p, err := m.dispatcher.pass(&call.ctx, msg, &call.extra, func(ctx context.Context, req *jsonrpc.Request) error {
-		if c, ok := ctx.Value(modernCallKey{}).(*modernCall); !ok || c != call {
+		if c, _ := ctx.Value(modernCallKey{}).(*modernCall); c != call {
 			return errNoStream
 		}
 		return call.notify(req)

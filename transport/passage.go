@@ -105,7 +105,7 @@ func (p *passage) Connect(context.Context) (mcp.Connection, error) { return p, n
 func (p *passage) Write(ctx context.Context, m jsonrpc.Message) error {
 	switch m := m.(type) {
 	case *jsonrpc.Response:
-		if m.Error != errAnswered { //nolint:errorlint // one value
+		if m.Error != errAnswered { //nolint:errorlint // one value; the outcome may have been taken
 			p.settle(outcome{err: fromLoop(m.Error)})
 		}
 		return nil

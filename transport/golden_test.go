@@ -187,7 +187,7 @@ func (r *recording) check(name string) {
 			r.t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file) //nolint:gosec // a name of this file's
+	want, err := os.ReadFile(file)
 	if err != nil {
 		r.t.Fatal(err)
 	}

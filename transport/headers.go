@@ -98,6 +98,9 @@ func decodeHeader(value string) (string, error) {
 	if encoded, ok = strings.CutSuffix(encoded, "?="); !ok {
 		return value, nil
 	}
+	if i := strings.IndexAny(encoded, "\r\n"); i >= 0 {
+		return "", base64.CorruptInputError(i) // which the decoder would skip
+	}
 	data, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	return string(data), err
 }

@@ -1,8 +1,9 @@
 // Conformance serves every fixture that the official MCP conformance suite
 // asks a server for: a tour of what Trestle can do, one topic a file.
 //
-//	go run ./examples/conformance [-addr host:port | -stdio] [-chaos]
+//	go run ./examples/conformance [-addr host:port | -stdio] [-chaos] [-token TOKEN]
 //
+// -token serves only those who send that token, over HTTP.
 // -chaos adds tools that misbehave, for tests of what the framework does then.
 package main
 
@@ -22,8 +23,12 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8931", "listen on `host:port`; port 0 picks a free one")
 	stdio := flag.Bool("stdio", false, "speak stdio instead of HTTP")
 	chaos := flag.Bool("chaos", false, "add tools that panic, hang, fail and exaggerate")
+	token := flag.String("token", "", "serve only callers who send this bearer `token`")
 	flag.Parse()
 	opts := &server.Options{Addr: *addr}
+	if *token != "" {
+		opts.Authenticate = wantToken(*token)
+	}
 	if *stdio {
 		opts.Addr = ""
 	}

@@ -7,11 +7,15 @@
 // suite lists for that version left no result, and when there were fewer
 // scenarios or passed checks than required: a suite that runs less is no pass.
 //
+// With -guarded it then does all of that again with a server that it gave a
+// token to ask for, with "-token TOKEN", through a proxy that adds the token.
+//
 // scripts/conformance prepares everything and calls it.
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -24,7 +28,7 @@ import (
 	"time"
 )
 
-// timeout bounds everything: two runs take about five seconds together.
+// timeout bounds everything: four runs take about ten seconds together.
 const timeout = 5 * time.Minute
 
 // requirement is the least one protocol version must show.
@@ -39,6 +43,7 @@ type config struct {
 	suite    suite
 	required string // the requirements file
 	out      string // a directory for results and logs
+	guarded  bool   // again with a server that wants a token
 }
 
 func main() {
@@ -48,6 +53,7 @@ func main() {
 	flag.StringVar(&c.suite.index, "suite", "", "index.js of the conformance suite")
 	flag.StringVar(&c.required, "required", "conformance/required.json", "what each protocol version must show")
 	flag.StringVar(&c.out, "out", "", "directory for results and logs")
+	flag.BoolVar(&c.guarded, "guarded", false, "run all of it again with a server that wants a token")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,15 +73,54 @@ func run(ctx context.Context, c config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	err = runServer(ctx, c, required, w)
+	if !c.guarded {
+		return err
+	}
+	fmt.Fprint(w, "With a server that wants a token:\n\n")
+	c.out = filepath.Join(c.out, "guarded")
+	if e := os.MkdirAll(c.out, 0o750); e != nil {
+		return errors.Join(err, e)
+	}
+	if e := runGuarded(ctx, c, required, w); e != nil {
+		err = errors.Join(err, fmt.Errorf("guarded: %w", e))
+	}
+	return err
+}
+
+// runServer starts the server and tests it at every version.
+func runServer(ctx context.Context, c config, required []requirement, w io.Writer) error {
 	srv, err := startServer(ctx, c.server, filepath.Join(c.out, "server.log"))
 	if err != nil {
 		return err
 	}
 	defer srv.stop()
+	return runVersions(ctx, c, srv, srv.url, required, w)
+}
 
+// runGuarded is runServer for a server that wants a token.
+func runGuarded(ctx context.Context, c config, required []requirement, w io.Writer) error {
+	token := rand.Text()
+	srv, err := startServer(ctx, c.server, filepath.Join(c.out, "server.log"), "-token", token)
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	if err := refusesAnonymous(ctx, srv.url); err != nil {
+		return err
+	}
+	p, err := startProxy(ctx, srv.url, token)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	return runVersions(ctx, c, srv, p.url, required, w)
+}
+
+func runVersions(ctx context.Context, c config, srv *server, url string, required []requirement, w io.Writer) error {
 	var failed []error
 	for _, req := range required {
-		problems, err := runVersion(ctx, c, srv.url, req, w)
+		problems, err := runVersion(ctx, c, url, req, w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", req.Version, err)
 		}

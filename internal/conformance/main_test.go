@@ -20,18 +20,28 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	if os.Args[1] == "-addr" {
-		os.Exit(fakeServer(os.Args[2]))
+		os.Exit(fakeServer(os.Args[2:]))
 	}
 	os.Exit(fakeSuite(os.Args[1], os.Args[2:]))
 }
 
-func fakeServer(addr string) int {
-	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+// fakeServer takes an address and, like the real one, "-token TOKEN".
+func fakeServer(args []string) int {
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", args[0])
 	if err != nil {
 		return 1
 	}
 	fmt.Fprintf(os.Stderr, "{\"msg\":\"ready\",\"url\":\"http://%s/mcp\"}\n", ln.Addr())
-	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(args) == 3 && r.Header.Get("Authorization") != "Bearer "+args[2] {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	if os.Getenv(fakeEnv) == "open" {
+		handler = func(http.ResponseWriter, *http.Request) {}
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
 	_ = srv.Serve(ln)
 	return 0
 }
@@ -48,6 +58,9 @@ func fakeSuite(behavior string, args []string) int {
 		return 3
 	}
 	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return 4
+	}
 	write := func(scenario, checks string) {
 		dir := filepath.Join(out, "server-"+scenario+"-2026-11-20T11-32-05-260Z")
 		_ = os.MkdirAll(dir, 0o750)
@@ -94,6 +107,19 @@ func TestRun(t *testing.T) {
 				t.Errorf("run: %v, want %q\n%s", err, tt.want, &out)
 			}
 		})
+	}
+}
+
+func TestRun_GuardedAddsTheTokenThatTheServerWants(t *testing.T) {
+	c := fakeConfig(t, "passing", `[{"version":"2025-11-25","scenarios":2,"passed":2}]`)
+	c.guarded = true
+	var out strings.Builder
+	if err := run(t.Context(), c, &out); err != nil || strings.Count(out.String(), "total of 2 scenarios") != 2 {
+		t.Errorf("run: %v\n%s", err, &out)
+	}
+	t.Setenv(fakeEnv, "open")
+	if err := run(t.Context(), c, &out); err == nil || !strings.Contains(err.Error(), "guarded: without a token the server answers 200 OK") {
+		t.Errorf("a server that wants no token: %v", err)
 	}
 }
 

@@ -32,13 +32,13 @@ type server struct {
 
 // startServer starts binary on a free port of the loopback interface and
 // returns when it accepts connections. What it prints goes to logFile.
-func startServer(ctx context.Context, binary, logFile string) (*server, error) {
+func startServer(ctx context.Context, binary, logFile string, args ...string) (*server, error) {
 	log, err := os.Create(logFile) //nolint:gosec // below the directory the caller gave
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, binary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWithin
 	output, input := io.Pipe()

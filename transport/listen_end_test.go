@@ -44,7 +44,7 @@ func TestListen_Threat20_AStalledReaderIsCutAndHurtsNobody(t *testing.T) {
 		before, start := sessions(s), time.Now()
 		go func() {
 			for n := range 1000 {
-				update(t, s, "test:a", n, "")
+				resourceUpdated(t, s, "test:a", n, "")
 			}
 		}()
 		for n := range 1000 {
@@ -67,7 +67,7 @@ func TestListen_Threat20_AStalledReaderIsCutAndHurtsNobody(t *testing.T) {
 		if _, err := io.ReadAll(stalled); err == nil {
 			t.Error("the stalled stream ended as if it were whole")
 		}
-		update(t, s, "test:a", 1000, "")
+		resourceUpdated(t, s, "test:a", 1000, "")
 		if got := <-healthy; !strings.Contains(got, numbered(1000)) {
 			t.Errorf("the healthy reader got %s", got)
 		}
@@ -88,14 +88,14 @@ func TestListen_Threat20_TheQueueIsBoundedAlsoWithoutADeadline(t *testing.T) {
 		before := sessions(s)
 		text := strings.Repeat("x", 32<<10)
 		for n := range 8 { // the first is being written, then 7 fit
-			update(t, s, "test:a", n, text)
+			resourceUpdated(t, s, "test:a", n, text)
 			synctest.Wait()
 		}
 		time.Sleep(time.Hour) //nolint:forbidigo // the bubble's time
 		if got := sessions(s); got != before {
 			t.Errorf("%d sessions within the bound, %d at first", got, before)
 		}
-		update(t, s, "test:a", 9, text)
+		resourceUpdated(t, s, "test:a", 9, text)
 		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
 		synctest.Wait()
 		if got := sessions(s); got != before-1 {
@@ -135,7 +135,7 @@ func TestListen_AStreamThatLostSomethingDoesNotEndAsIfItWereWhole(t *testing.T) 
 		synctest.Wait()
 		text := strings.Repeat("x", 200<<10)
 		for n := range 3 { // one is being written, one waits, one is too much
-			update(t, s, "test:a", n, text)
+			resourceUpdated(t, s, "test:a", n, text)
 			synctest.Wait()
 		}
 		got, _ := io.ReadAll(r) // the client is awake again
@@ -236,7 +236,7 @@ func TestListen_ADrainEndsAStalledStream(t *testing.T) {
 		piped(t, bubbledWeb(t, h)(), aUpdates)
 		synctest.Wait()
 		before := sessions(s)
-		update(t, s, "test:a", 1, "") // nobody reads it
+		resourceUpdated(t, s, "test:a", 1, "") // nobody reads it
 		start := time.Now()
 		if err := h.Drain(t.Context()); err != nil {
 			t.Error(err)
@@ -387,7 +387,7 @@ func TestListen_Storm(t *testing.T) {
 	var all, changers sync.WaitGroup
 	changers.Go(func() {
 		for n := 0; changing.Err() == nil; n++ {
-			update(t, s, "test:a", n, "")
+			resourceUpdated(t, s, "test:a", n, "")
 			if n%100 == 0 {
 				addTool(s, fmt.Sprint("t", n))
 			}

@@ -69,8 +69,8 @@ func (l *listener) next(t *testing.T) string {
 	return strings.TrimSpace(dataLine(t, l.lines, ""))
 }
 
-// update says that a resource changed, for the nth time.
-func update(t *testing.T, s *mcp.Server, uri string, n int, more string) {
+// resourceUpdated says that a resource changed, for the nth time.
+func resourceUpdated(t *testing.T, s *mcp.Server, uri string, n int, more string) {
 	t.Helper()
 	err := s.ResourceUpdated(t.Context(), &mcp.ResourceUpdatedNotificationParams{URI: uri, Meta: mcp.Meta{"n": n, "more": more}})
 	if err != nil {

@@ -46,7 +46,7 @@ func TestListen_GoldenSession(t *testing.T) {
 		want  string
 	}{
 		{func() {}, `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{` + id + `},"notifications":{"toolsListChanged":true,"resourceSubscriptions":["test:a","test:b"]}}}`},
-		{func() { update(t, s, "test:b", 1, "\n") }, `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{` + id + `,"more":"\n","n":1},"uri":"test:b"}}`},
+		{func() { resourceUpdated(t, s, "test:b", 1, "\n") }, `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{` + id + `,"more":"\n","n":1},"uri":"test:b"}}`},
 		{func() { addTool(s, "t") }, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{` + id + `}}}`},
 		{func() { s.RemoveTools("t") }, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{` + id + `}}}`},
 		{func() { go func() { _ = h.Drain(t.Context()) }() }, `{"jsonrpc":"2.0","id":"a\/b","result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"test","version":"1"},` + id[9:] + `},"resultType":"complete"}}`},
@@ -94,8 +94,8 @@ func TestListen_OnlyWhatTheFilterAdmitsArrives(t *testing.T) {
 	if got := all.next(t); !strings.Contains(got, "resources/list_changed") {
 		t.Errorf("got %s", got)
 	}
-	update(t, s, "test:a", 1, "")
-	update(t, s, "test:b", 2, "")
+	resourceUpdated(t, s, "test:a", 1, "")
+	resourceUpdated(t, s, "test:b", 2, "")
 	addPrompt(s, "p")
 	for l, want := range map[*listener]string{prompts: "prompts/list_changed", resource: `"uri":"test:b"`, all: "prompts/list_changed"} {
 		if got := l.next(t); !strings.Contains(got, want) {
@@ -307,7 +307,7 @@ func TestListen_TheSDKsOwnClientIsTold(t *testing.T) {
 		<-open
 	}
 	addTool(s, "t")
-	update(t, s, "test:a", 0, "")
+	resourceUpdated(t, s, "test:a", 0, "")
 	<-changed
 	if uri := <-updated; uri != "test:a" {
 		t.Errorf("updated %q", uri)

@@ -24,6 +24,7 @@ type HTTPHandler struct {
 	direct  *modernEra
 	listens *listens
 	calls   *calls
+	inside  http.Handler // all that is behind the checks of Host and Origin
 	legacySide
 }
 
@@ -52,6 +53,10 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 		MaxRequestBodyBytes:          -1,
 		DisableLocalhostProtection:   true,
 	})
+	h.inside = http.HandlerFunc(h.serveInside)
+	if opts != nil && opts.Authenticate != nil {
+		h.inside = opts.Authenticate(h.inside)
+	}
 	return h, nil
 }
 
@@ -72,6 +77,10 @@ func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	h.inside.ServeHTTP(w, r)
+}
+
+func (h *HTTPHandler) serveInside(w http.ResponseWriter, r *http.Request) {
 	if ref := h.serve(w, r); ref != nil {
 		h.refuse(w, r, ref)
 	}

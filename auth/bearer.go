@@ -1,0 +1,79 @@
+package auth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// credentials are the headers that never go further than the guard. An MCP
+// handler has no use for a cookie, and a browser's may be worth as much as a
+// token.
+var credentials = []string{"Authorization", "Proxy-Authorization", "Cookie"}
+
+// bearerToken returns the one bearer token of r, in the Authorization header
+// (RFC 6750, section 2.1). sent reports whether the caller sent credentials of
+// any kind. A token in the query is refused even beside a good header: URLs
+// are logged, so it is known to others by now.
+func bearerToken(r *http.Request, maxBytes int) (token string, sent bool, err error) {
+	values := r.Header["Authorization"]
+	switch {
+	case tokenInQuery(r.URL):
+		return "", true, errorInvalid("in the query")
+	case len(values) == 0:
+		return "", false, errorInvalid("none was sent")
+	case len(values) > 1:
+		return "", true, errorInvalid("more than one Authorization header")
+	}
+	token, ok := parseBearer(values[0])
+	switch {
+	case !ok:
+		return "", true, errorInvalid("not of scheme Bearer")
+	case len(token) > maxBytes:
+		return "", true, errorInvalid("too long")
+	}
+	return token, true, nil
+}
+
+// parseBearer takes the token out of "Bearer" and a b64token; the scheme is in
+// any case, with one or more blanks behind it.
+func parseBearer(value string) (token string, ok bool) {
+	const scheme = "bearer"
+	if len(value) <= len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+		return "", false
+	}
+	rest := value[len(scheme):]
+	token = strings.TrimLeft(rest, " ")
+	return token, len(token) < len(rest) && isB64Token(token)
+}
+
+// isB64Token is the grammar of RFC 6750, section 2.1.
+func isB64Token(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := range len(body) {
+		c := body[i]
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		digit := '0' <= c && c <= '9'
+		if !letter && !digit && !strings.ContainsRune("-._~+/", rune(c)) {
+			return false
+		}
+	}
+	return body != ""
+}
+
+func tokenInQuery(u *url.URL) bool {
+	return u != nil && u.RawQuery != "" && u.Query().Has("access_token")
+}
+
+// withoutCredentials returns a copy of h that holds none. The values of other
+// headers are shared with h.
+func withoutCredentials(h http.Header) http.Header {
+	clean := make(http.Header, len(h))
+	for name, values := range h {
+		clean[name] = values
+	}
+	for _, name := range credentials {
+		delete(clean, name)
+	}
+	return clean
+}

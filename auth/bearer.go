@@ -51,15 +51,19 @@ func parseBearer(value string) (token string, ok bool) {
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		c := body[i]
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		digit := '0' <= c && c <= '9'
-		if !letter && !digit && !strings.ContainsRune("-._~+/", rune(c)) {
+		if !b64Letters[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+var b64Letters = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
 
 func tokenInQuery(u *url.URL) bool {
 	return u != nil && u.RawQuery != "" && u.Query().Has("access_token")

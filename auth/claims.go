@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -36,9 +37,12 @@ func cloneClaims(claims map[string]any) map[string]any {
 	if claims == nil {
 		return nil
 	}
-	clone := make(map[string]any, len(claims))
-	for name, v := range claims {
-		clone[name] = cloneValue(v)
+	clone := maps.Clone(claims)
+	for name, v := range clone {
+		switch v.(type) { // few are more than a scalar
+		case map[string]any, []any, []string:
+			clone[name] = cloneValue(v)
+		}
 	}
 	return clone
 }

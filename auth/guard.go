@@ -94,8 +94,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			g.refuse(w, r, sent, err)
 			return
 		}
-		ctx := WithPrincipal(withTokenInfo(r.Context(), info), FromTokenInfo(info))
-		r = r.WithContext(ctx)
+		r = r.WithContext(WithTokenInfo(withTokenInfo(r.Context(), info), info))
 		r.Header = withoutCredentials(r.Header)
 		next.ServeHTTP(w, r)
 	})

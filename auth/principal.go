@@ -89,13 +89,33 @@ func (p *Principal) TokenInfo(expires time.Time) *sdkauth.TokenInfo {
 
 type principalKey struct{}
 
+// A caller is what a context knows of it.
+type caller struct {
+	principal *Principal
+	info      *sdkauth.TokenInfo // what principal was made from, or nil
+}
+
 // WithPrincipal returns a context whose caller is p; nil means anonymous.
 func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	return withCaller(ctx, caller{principal: p})
+}
+
+func withCaller(ctx context.Context, c caller) context.Context {
+	return context.WithValue(ctx, principalKey{}, c)
+}
+
+// WithTokenInfo returns a context whose caller is the principal of ti, as
+// [FromTokenInfo] has it; that is ctx itself where a [Guard] made the principal
+// of this very ti already.
+func WithTokenInfo(ctx context.Context, ti *sdkauth.TokenInfo) context.Context {
+	if c, ok := ctx.Value(principalKey{}).(caller); ok && ti != nil && c.info == ti {
+		return ctx
+	}
+	return withCaller(ctx, caller{FromTokenInfo(ti), ti})
 }
 
 // PrincipalFrom returns the caller; ok is false for anonymous calls.
 func PrincipalFrom(ctx context.Context) (p *Principal, ok bool) {
-	p, _ = ctx.Value(principalKey{}).(*Principal)
-	return p, p != nil
+	c, _ := ctx.Value(principalKey{}).(caller)
+	return c.principal, c.principal != nil
 }

@@ -24,7 +24,7 @@ type Verifier = sdkauth.TokenVerifier
 // nothing of the token, since go-sdk's RequireBearerToken would show it.
 type errorInvalid string
 
-func (e errorInvalid) Error() string { return "invalid token: " + string(e) }
+func (e errorInvalid) Error() string { return "invalid token, " + string(e) }
 
 // Is makes it one of go-sdk's invalid tokens.
 func (e errorInvalid) Is(target error) bool { return target == sdkauth.ErrInvalidToken } //nolint:errorlint // that is what Is is for

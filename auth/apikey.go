@@ -109,7 +109,7 @@ func APIKeys(find APIKeyLookup) Verifier {
 	return func(ctx context.Context, token string, _ *http.Request) (*sdkauth.TokenInfo, error) {
 		id, _, ok := strings.Cut(token, ".")
 		if !ok || !validAPIKeyID(id) {
-			return nil, errorInvalid("not an API key")
+			return nil, invalidError("not an API key")
 		}
 		record, err := find(ctx, id)
 		switch {
@@ -122,7 +122,7 @@ func APIKeys(find APIKeyLookup) Verifier {
 		}
 		sum := sha256.Sum256([]byte(token))
 		if subtle.ConstantTimeCompare(sum[:], record.SHA256[:]) != 1 || record.ID != id {
-			return nil, errorInvalid("unknown API key")
+			return nil, invalidError("unknown API key")
 		}
 		if !record.Expires.IsZero() && !time.Now().Before(record.Expires) {
 			return nil, errExpired

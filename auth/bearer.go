@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,18 +20,18 @@ func bearerToken(r *http.Request, maxBytes int) (token string, sent bool, err er
 	values := r.Header["Authorization"]
 	switch {
 	case tokenInQuery(r.URL):
-		return "", true, errorInvalid("in the query")
+		return "", true, invalidError("in the query")
 	case len(values) == 0:
-		return "", false, errorInvalid("none was sent")
+		return "", false, invalidError("none was sent")
 	case len(values) > 1:
-		return "", true, errorInvalid("more than one Authorization header")
+		return "", true, invalidError("more than one Authorization header")
 	}
 	token, ok := parseBearer(values[0])
 	switch {
 	case !ok:
-		return "", true, errorInvalid("not of scheme Bearer")
+		return "", true, invalidError("not of scheme Bearer")
 	case len(token) > maxBytes:
-		return "", true, errorInvalid("too long")
+		return "", true, invalidError("too long")
 	}
 	return token, true, nil
 }
@@ -72,10 +73,7 @@ func tokenInQuery(u *url.URL) bool {
 // withoutCredentials returns a copy of h that holds none. The values of other
 // headers are shared with h.
 func withoutCredentials(h http.Header) http.Header {
-	clean := make(http.Header, len(h))
-	for name, values := range h {
-		clean[name] = values
-	}
+	clean := maps.Clone(h)
 	for _, name := range credentials {
 		delete(clean, name)
 	}

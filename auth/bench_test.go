@@ -8,6 +8,7 @@ import (
 )
 
 func benchmarkVerify(b *testing.B, s signer, remember int) {
+	b.Helper()
 	i := newIssuer(b, s)
 	o := i.options()
 	o.Remember = remember

@@ -19,12 +19,12 @@ import (
 // are refused.
 func SPIFFE(leaf *x509.Certificate) (*Principal, error) {
 	if len(leaf.URIs) != 1 {
-		return nil, errorInvalid("the certificate has not exactly one URI name")
+		return nil, invalidError("the certificate has not exactly one URI name")
 	}
 	id := leaf.URIs[0]
 	plain := id.User == nil && id.Port() == "" && id.RawQuery == "" && id.Fragment == ""
 	if id.Scheme != "spiffe" || id.Hostname() == "" || len(id.Path) < len("/x") || !plain {
-		return nil, errorInvalid("the URI name of the certificate is no SPIFFE id")
+		return nil, invalidError("the URI name of the certificate is no SPIFFE id")
 	}
 	return &Principal{Issuer: "spiffe://" + id.Host, Subject: id.String()}, nil
 }
@@ -43,12 +43,12 @@ func fromCertificate(r *http.Request, name func(*x509.Certificate) (*Principal, 
 	}()
 	leaf := r.TLS.VerifiedChains[0][0]
 	if time.Now().After(leaf.NotAfter) {
-		return nil, errorInvalid("the certificate expired")
+		return nil, invalidError("the certificate expired")
 	}
 	p, err := name(leaf)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errorInvalid("the certificate names nobody"), err)
+		return nil, fmt.Errorf("%w: %w", invalidError("the certificate names nobody"), err)
 	case p == nil:
 		return nil, errNoAnswer
 	}

@@ -20,8 +20,7 @@ func discover(ctx context.Context, client *http.Client, issuer string) (jwksURL 
 			return jwksOf(body, issuer)
 		}
 		failed = append(failed, err)
-		var status errStatus
-		if !errors.As(err, &status) { // it cannot be reached at all
+		if _, answered := errors.AsType[statusError](err); !answered { // it cannot be reached at all
 			break
 		}
 	}

@@ -66,10 +66,10 @@ func defaultTransport() http.RoundTripper {
 	return t
 }
 
-// errStatus is an answer other than 200.
-type errStatus int
+// statusError is an answer other than 200.
+type statusError int
 
-func (e errStatus) Error() string { return fmt.Sprintf("status %d", int(e)) }
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
 // fetch returns the body of a 200 answer of at most 1 MiB.
 func fetch(client *http.Client, req *http.Request) ([]byte, error) {
@@ -80,7 +80,7 @@ func fetch(client *http.Client, req *http.Request) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, errStatus(resp.StatusCode)
+		return nil, statusError(resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	switch {

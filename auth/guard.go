@@ -145,7 +145,7 @@ func (g *Guard) authenticate(r *http.Request) (info *sdkauth.TokenInfo, sent boo
 // verify asks the verifier. A panic in it denies.
 func (g *Guard) verify(r *http.Request, token string) (_ *sdkauth.TokenInfo, err error) {
 	if g.opts.Verify == nil {
-		return nil, errorInvalid("tokens are not accepted here")
+		return nil, invalidError("tokens are not accepted here")
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -163,9 +163,9 @@ func (g *Guard) verify(r *http.Request, token string) (_ *sdkauth.TokenInfo, err
 func (g *Guard) admit(info *sdkauth.TokenInfo) error {
 	switch {
 	case info.UserID == "":
-		return errorInvalid("it names nobody") // all such callers would be one
+		return invalidError("it names nobody") // all such callers would be one
 	case !info.Expiration.IsZero() && time.Now().After(info.Expiration.Add(DefaultSkew)):
-		return errorInvalid("expired")
+		return invalidError("expired")
 	}
 	for _, scope := range g.opts.Scopes {
 		if !slices.Contains(info.Scopes, scope) {

@@ -142,7 +142,7 @@ func (i *Introspection) Verify(ctx context.Context, token string, r *http.Reques
 	case !op.info.Expiration.IsZero() && i.rules.expired(op.info.Expiration, now):
 		return nil, errExpired
 	case !op.binding.check(r):
-		return nil, errorInvalid("bound to a certificate that did not come with it")
+		return nil, invalidError("bound to a certificate that did not come with it")
 	}
 	return cloneInfo(op.info), nil
 }
@@ -224,14 +224,14 @@ func (i *Introspection) ask(ctx context.Context, token string) (opinion, error) 
 		return opinion{}, unavailable(down, errors.New("introspection: the answer is none"))
 	}
 	if !active {
-		return i.refusal(errorInvalid("not active")), nil
+		return i.refusal(invalidError("not active")), nil
 	}
 	return i.judge(claims), nil
 }
 
 func (i *Introspection) judge(claims map[string]any) opinion {
 	if iss, there := claims["iss"]; there && iss != i.opts.Issuer {
-		return i.refusal(errorInvalid("of another issuer"))
+		return i.refusal(invalidError("of another issuer"))
 	}
 	now := time.Now()
 	v, err := i.rules.admit(claims, now)

@@ -48,12 +48,12 @@ func parseKeySet(data []byte) (*keySet, error) {
 		if key.UnmarshalJSON(raw) != nil || !forVerification(raw, &key) {
 			continue
 		}
-		print, err := key.Thumbprint(crypto.SHA256)
+		thumb, err := key.Thumbprint(crypto.SHA256)
 		if err != nil {
 			continue
 		}
 		set.keys = append(set.keys, key)
-		set.prints[string(print)] = true
+		set.prints[string(thumb)] = true
 	}
 	if len(set.keys) == 0 {
 		return nil, errors.New("key set: no usable key in it")
@@ -119,8 +119,8 @@ var curves = map[jose.SignatureAlgorithm]elliptic.Curve{
 
 // keepsAllOf reports whether every key of old is still in s.
 func (s *keySet) keepsAllOf(old *keySet) bool {
-	for print := range old.prints {
-		if !s.prints[print] {
+	for thumb := range old.prints {
+		if !s.prints[thumb] {
 			return false
 		}
 	}

@@ -204,7 +204,7 @@ func (j *JWT) Verify(ctx context.Context, token string, r *http.Request) (*sdkau
 		j.seen.put(key, v, epoch)
 	}
 	if !v.binding.check(r) {
-		return nil, errorInvalid("bound to a certificate that did not come with it")
+		return nil, invalidError("bound to a certificate that did not come with it")
 	}
 	return cloneInfo(v.info), nil
 }

@@ -14,7 +14,7 @@ import (
 func (j *JWT) verify(ctx context.Context, token string, now time.Time) (*verified, error) {
 	jws, err := jose.ParseSignedCompact(token, j.algs)
 	if err != nil {
-		return nil, errorInvalid("not a JWT that is signed with an accepted algorithm")
+		return nil, invalidError("not a JWT that is signed with an accepted algorithm")
 	}
 	header := jws.Signatures[0].Protected
 	if err := j.checkHeader(&header); err != nil {
@@ -22,18 +22,18 @@ func (j *JWT) verify(ctx context.Context, token string, now time.Time) (*verifie
 	}
 	claims, err := decodeClaims(jws.UnsafePayloadWithoutVerification())
 	if err != nil {
-		return nil, errorInvalid("its claims are not one JSON object")
+		return nil, invalidError("its claims are not one JSON object")
 	}
 	// Another issuer's token must not make us fetch, or look like an outage.
 	if claims["iss"] != j.rules.issuer {
-		return nil, errorInvalid("of another issuer")
+		return nil, invalidError("of another issuer")
 	}
 	keys, err := j.keys.find(ctx, header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
 	if err != nil {
 		return nil, err
 	}
 	if !signedBy(jws, keys) {
-		return nil, errorInvalid("not signed by the issuer")
+		return nil, invalidError("not signed by the issuer")
 	}
 	return j.rules.admit(claims, now)
 }
@@ -43,17 +43,17 @@ func (j *JWT) verify(ctx context.Context, token string, now time.Time) (*verifie
 // keys come from the issuer.
 func (j *JWT) checkHeader(h *jose.Header) error {
 	if _, critical := h.ExtraHeaders["crit"]; critical {
-		return errorInvalid("it has critical headers") // none is understood here
+		return invalidError("it has critical headers") // none is understood here
 	}
 	typ, ok := h.ExtraHeaders[jose.HeaderType].(string)
 	if _, there := h.ExtraHeaders[jose.HeaderType]; there && !ok {
-		return errorInvalid("typ is not a string")
+		return invalidError("typ is not a string")
 	}
 	if !slices.Contains(j.types, mediaType(typ)) {
-		return errorInvalid("of another typ")
+		return invalidError("of another typ")
 	}
 	if len(h.KeyID) > maxKeyID {
-		return errorInvalid("kid is too long")
+		return invalidError("kid is too long")
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func signedBy(jws *jose.JSONWebSignature, keys []*jose.JSONWebKey) bool {
 	})
 }
 
-const errExpired = errorInvalid("expired")
+const errExpired = invalidError("expired")
 
 // claimRules are what a token has to say.
 type claimRules struct {
@@ -86,22 +86,22 @@ type claimRules struct {
 // was compared before.
 func (c *claimRules) admit(claims map[string]any, now time.Time) (*verified, error) {
 	if !c.anyAudience && !c.forUs(claims["aud"]) {
-		return nil, errorInvalid("for another audience")
+		return nil, invalidError("for another audience")
 	}
 	expires, err := c.within(claims, now)
 	if err != nil {
 		return nil, err
 	}
 	if expires.IsZero() && !c.mayNotExpire {
-		return nil, errorInvalid("without expiry")
+		return nil, invalidError("without expiry")
 	}
 	bound, err := bindingOf(claims)
 	if err != nil {
-		return nil, errorInvalid(err.Error())
+		return nil, invalidError(err.Error())
 	}
 	subject, ok := claims["sub"].(string)
 	if !ok || subject == "" {
-		return nil, errorInvalid("without subject")
+		return nil, invalidError("without subject")
 	}
 	p := &Principal{
 		Issuer: c.issuer, Subject: subject, Claims: claims,
@@ -126,13 +126,13 @@ func (c *claimRules) within(claims map[string]any, now time.Time) (expires time.
 	issued, okIssued := numericDate(claims, "iat")
 	switch {
 	case !okExp || !okStart || !okIssued:
-		return time.Time{}, errorInvalid("its times are not dates")
+		return time.Time{}, invalidError("its times are not dates")
 	case !expires.IsZero() && c.expired(expires, now):
 		return time.Time{}, errExpired
 	case start.After(now.Add(c.skew)):
-		return time.Time{}, errorInvalid("not yet valid")
+		return time.Time{}, invalidError("not yet valid")
 	case issued.After(now.Add(c.skew)):
-		return time.Time{}, errorInvalid("issued in the future")
+		return time.Time{}, invalidError("issued in the future")
 	}
 	return expires, nil
 }

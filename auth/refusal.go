@@ -45,6 +45,7 @@ func classify(r *http.Request, err error) denial {
 		case mcperrors.Unauthenticated, mcperrors.Authorization, mcperrors.RateLimited,
 			mcperrors.Unavailable, mcperrors.Exhausted:
 			return denial{coded.Code.HTTPStatus(""), coded}
+		default: // no verifier's business
 		}
 	}
 	return public(http.StatusInternalServerError, mcperrors.Internal, "")

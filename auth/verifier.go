@@ -20,14 +20,14 @@ import (
 // and denies with 500. A Verifier is safe for concurrent use.
 type Verifier = sdkauth.TokenVerifier
 
-// errorInvalid is why a token is refused: one of a few constant texts that hold
+// invalidError is why a token is refused: one of a few constant texts that hold
 // nothing of the token, since go-sdk's RequireBearerToken would show it.
-type errorInvalid string
+type invalidError string
 
-func (e errorInvalid) Error() string { return "invalid token, " + string(e) }
+func (e invalidError) Error() string { return "invalid token, " + string(e) }
 
 // Is makes it one of go-sdk's invalid tokens.
-func (e errorInvalid) Is(target error) bool { return target == sdkauth.ErrInvalidToken } //nolint:errorlint // that is what Is is for
+func (e invalidError) Is(target error) bool { return target == sdkauth.ErrInvalidToken }
 
 // AnyOf returns a verifier that accepts a token if one of verifiers does, asked
 // in that order; put those that answer from memory, such as API keys, before
@@ -35,7 +35,7 @@ func (e errorInvalid) Is(target error) bool { return target == sdkauth.ErrInvali
 // that one's error is the answer. Without verifiers it refuses every token.
 func AnyOf(verifiers ...Verifier) Verifier {
 	return func(ctx context.Context, token string, r *http.Request) (*sdkauth.TokenInfo, error) {
-		var refused error = errorInvalid("of no known kind")
+		var refused error = invalidError("of no known kind")
 		var undecided error
 		for _, verify := range verifiers {
 			info, err := verify(ctx, token, r)

@@ -18,9 +18,10 @@ import (
 )
 
 // Handler returns the server as an http.Handler that mounts in any router, for
-// both eras of the protocol, with [Options.Auth] inside and [Options.Authenticate]
-// around it. Each call returns the same handler. The error holds every mistake made so far in
-// registering tools, resources and prompts.
+// both eras of the protocol, with [Options.Auth] inside and
+// [Options.Authenticate] around it. Each call returns the same handler. The
+// error holds every mistake made so far in registering tools, resources and
+// prompts.
 //
 // Give the http.Server that serves it a ReadHeaderTimeout, and call
 // [Server.Drain] before its Shutdown.

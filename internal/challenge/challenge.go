@@ -18,19 +18,24 @@ import (
 // Scopes and a URL that do not fit into a quoted string as they are, are left
 // out; the empty resourceMetadata too.
 func Header(w http.Header, status int, hasCredentials bool, scopes []string, resourceMetadata string) {
-	c := builder{}
+	var params []string
+	add := func(name, value string) {
+		if value != "" && quotable(value) {
+			params = append(params, name+`="`+value+`"`)
+		}
+	}
 	switch {
 	case status == http.StatusUnauthorized && hasCredentials:
-		c.add("error", "invalid_token")
+		add("error", "invalid_token")
 	case status == http.StatusUnauthorized:
 	case status == http.StatusForbidden && len(scopes) > 0:
-		c.add("error", "insufficient_scope")
+		add("error", "insufficient_scope")
 	default:
 		return
 	}
-	c.add("scope", strings.Join(tokens(scopes), " "))
-	c.add("resource_metadata", resourceMetadata)
-	w.Set("WWW-Authenticate", "Bearer"+c.String())
+	add("scope", strings.Join(tokens(scopes), " "))
+	add("resource_metadata", resourceMetadata)
+	w.Set("WWW-Authenticate", strings.TrimSuffix("Bearer "+strings.Join(params, ", "), " "))
 }
 
 // ValidScope reports whether s is a scope-token of RFC 6749, section 3.3.
@@ -54,17 +59,4 @@ func quotable(s string) bool {
 		}
 	}
 	return true
-}
-
-// A builder collects the parameters of one challenge.
-type builder struct{ strings.Builder }
-
-func (b *builder) add(name, value string) {
-	if value == "" || !quotable(value) {
-		return
-	}
-	if b.Len() > 0 {
-		b.WriteByte(',')
-	}
-	b.WriteString(" " + name + `="` + value + `"`)
 }

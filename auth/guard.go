@@ -41,8 +41,9 @@ type Options struct {
 	// MaxTokenBytes bounds a token, before anything looks at it.
 	// Zero means 16 KiB; negative is a mistake.
 	MaxTokenBytes int
-	// Logger gets refusals at debug level, and faults of the verifier at error
-	// level. It never gets a token. Nil means no log.
+	// Logger gets refusals at debug level, what cannot be decided at warning
+	// level, and faults of the verifier at error level. It never gets a token.
+	// Nil means no log.
 	Logger *slog.Logger
 }
 
@@ -94,7 +95,7 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			g.refuse(w, r, sent, err)
 			return
 		}
-		r = r.WithContext(WithTokenInfo(withTokenInfo(r.Context(), info), info))
+		r = r.WithContext(WithTokenInfo(forSDK(r.Context(), info), info))
 		r.Header = withoutCredentials(r.Header)
 		next.ServeHTTP(w, r)
 	})

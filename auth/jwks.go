@@ -18,9 +18,8 @@ import (
 // Bounds on a key set.
 const (
 	maxKeys    = 100
-	maxKeyID   = 256 // bytes
-	minRSABits = 2048
-	maxRSABits = 8192 // beyond, a verification takes milliseconds
+	maxKeyID   = 256  // bytes
+	minRSABits = 2048 // the most is go-jose's, 4096
 )
 
 // A keySet is the public keys of one issuer. It is not changed once it is made.
@@ -73,7 +72,7 @@ func forVerification(raw []byte, key *jose.JSONWebKey) bool {
 	}
 	switch k := key.Key.(type) {
 	case *rsa.PublicKey:
-		return k.N.BitLen() >= minRSABits && k.N.BitLen() <= maxRSABits
+		return k.N.BitLen() >= minRSABits
 	case *ecdsa.PublicKey, ed25519.PublicKey:
 		return true
 	}

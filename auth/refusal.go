@@ -56,8 +56,11 @@ func classify(r *http.Request, err error) denial {
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, sent bool, err error) {
 	d := classify(r, err)
 	level := slog.LevelDebug
-	if d.status == http.StatusInternalServerError {
+	switch d.status {
+	case http.StatusInternalServerError:
 		level = slog.LevelError
+	case http.StatusServiceUnavailable:
+		level = slog.LevelWarn
 	}
 	if g.opts.Logger.Enabled(r.Context(), level) {
 		g.opts.Logger.LogAttrs(r.Context(), level, "caller refused",

@@ -6,10 +6,10 @@ import (
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 )
 
-// withTokenInfo puts info where go-sdk's TokenInfoFromContext and the
+// forSDK puts info where go-sdk's TokenInfoFromContext and the
 // transports look for it. The SDK keeps the key to itself; only its own wrapper
 // is meant to do this, and would copy the request twice.
-func withTokenInfo(ctx context.Context, info *sdkauth.TokenInfo) context.Context {
+func forSDK(ctx context.Context, info *sdkauth.TokenInfo) context.Context {
 	return context.WithValue(ctx, sdkKey, info)
 }
 

@@ -107,7 +107,8 @@ func TestReadAPIKeyFile_ReadsWhatNewAPIKeyMade(t *testing.T) {
 
 func TestReadAPIKeys_NamesTheLineAndRepeatsNothing(t *testing.T) {
 	_, record := newAPIKey(t, "ci", "ci-bot")
-	good := string(encode(record))
+	_, other := newAPIKey(t, "other", "bot")
+	good, first := string(encode(record)), string(encode(other))
 	for name, line := range map[string]string{
 		"not JSON":          `canary`,
 		"a list":            `["canary"]`,
@@ -119,13 +120,13 @@ func TestReadAPIKeys_NamesTheLineAndRepeatsNothing(t *testing.T) {
 		"a hash too short":  `{"id":"a","subject":"s","sha256":"canary"}`,
 		"not a hash":        `{"id":"a","subject":"s","sha256":"` + strings.Repeat("z", 64) + `"}`,
 		"a key, not a hash": `{"id":"a","subject":"s","sha256":"a.canarycanary"}`,
-		"the same id":       good,
+		"the same id":       first,
 		"two on a line":     good + good,
 		"a bad scope":       strings.Replace(good, "{", `{"scopes":["a b"],`, 1),
 		"a bad date":        strings.Replace(good, "{", `{"expires":"canary",`, 1),
 		"an endless line":   strings.Repeat(" ", 70<<10),
 	} {
-		_, err := auth.ReadAPIKeys(strings.NewReader(good + "\n" + line))
+		_, err := auth.ReadAPIKeys(strings.NewReader(first + "\n" + line))
 		if err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		} else if name != "an endless line" && !strings.Contains(err.Error(), "line 2") {

@@ -126,6 +126,7 @@ func TestClientCertificate_NamesTheCallerOverRealTLS(t *testing.T) {
 		"none":               {},
 		"no SPIFFE id":       {certs: []tls.Certificate{ours.issue(t, time.Hour, "https://example.org/x")}},
 		"beside a bad token": {"Bearer x", []tls.Certificate{good}},
+		"beside Basic":       {"Basic eDp5", []tls.Certificate{good}},
 	} {
 		if status, body, err := ask(c.header, c.certs...); err != nil || status != 401 {
 			t.Errorf("%s: %d %s %v", name, status, body, err)

@@ -88,6 +88,9 @@ func NewIntrospection(o IntrospectionOptions) (*Introspection, error) {
 	if o.Remember == 0 {
 		o.Remember = DefaultRemember
 	}
+	if o.TTL < 0 {
+		o.Remember = -1
+	}
 	if o.RolesClaim == "" {
 		o.RolesClaim = extraRoles
 	}
@@ -189,9 +192,6 @@ func (i *Introspection) askOnce(ctx context.Context, key digest, token string) (
 }
 
 func (i *Introspection) keep(key digest, op opinion) {
-	if i.opts.TTL <= 0 {
-		return
-	}
 	m := i.active
 	if op.verified == nil {
 		m = i.inactive

@@ -179,6 +179,23 @@ func TestKeyring_ManyCallersShareOneFetchThatNoneCanEnd(t *testing.T) {
 	})
 }
 
+func TestKeyring_AFetchTakesTenSecondsInAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newVirtualIssuer(t)
+		i.breakWith(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(6 * time.Second):
+				_, _ = w.Write(encode(object{"issuer": i.url, "jwks_uri": i.url + "/keys"}))
+			case <-r.Context().Done():
+			}
+		}))
+		start := time.Now()
+		if err := newJWT(t, i.options()).Warm(t.Context()); err == nil || time.Since(start) != 10*time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+	})
+}
+
 func TestThreat29_ARotationIsSeenAtOnceAndAWithdrawnKeyIsDead(t *testing.T) {
 	old, next := ecSigner(t, "old"), ecSigner(t, "new")
 	synctest.Test(t, func(t *testing.T) {
@@ -236,7 +253,7 @@ func TestThreat29_HugeKeySetsAndRedirectsAreRefused(t *testing.T) {
 		}
 		t.Error("all of it was read")
 	})
-	many := `{"keys":[` + strings.Repeat(`{"kty":"oct"},`, 200) + `{}]}`
+	many := `{"keys":[` + strings.Repeat(`{"kty":"oct"},`, 200) + string(encode(publicJWK(s))) + `]}`
 	for name, h := range map[string]http.Handler{
 		"100 MB":                   endless,
 		"a link-local address":     http.RedirectHandler("http://169.254.169.254/latest/meta-data", http.StatusFound),

@@ -78,7 +78,7 @@ func (k *keyring) find(ctx context.Context, kid string, alg jose.SignatureAlgori
 		return nil, err
 	}
 	k.touch()
-	if keys := set.find(kid, alg); keys != nil || kid == "" || len(kid) > maxKeyID {
+	if keys := set.find(kid, alg); keys != nil || kid == "" {
 		return keys, nil
 	}
 	if f, _ := k.begin(unknown); f != nil {

@@ -105,8 +105,8 @@ func withCaller(ctx context.Context, c caller) context.Context {
 }
 
 // WithTokenInfo returns a context whose caller is the principal of ti, as
-// [FromTokenInfo] has it; that is ctx itself where a [Guard] made the principal
-// of this very ti already.
+// [FromTokenInfo] has it; nil means anonymous. It is ctx itself where the caller
+// was made of this very ti already, as by a [Guard].
 func WithTokenInfo(ctx context.Context, ti *sdkauth.TokenInfo) context.Context {
 	if c, ok := ctx.Value(principalKey{}).(caller); ok && ti != nil && c.info == ti {
 		return ctx

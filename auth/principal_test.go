@@ -61,6 +61,20 @@ func TestTokenInfo_GivesThePrincipalBack(t *testing.T) {
 	}
 }
 
+func TestWithTokenInfo_TheCallerIsWhomTheInfoNames(t *testing.T) {
+	ann, bob := &sdkauth.TokenInfo{UserID: "ann"}, &sdkauth.TokenInfo{UserID: "bob"}
+	ctx := auth.WithTokenInfo(t.Context(), ann)
+	if auth.WithTokenInfo(ctx, ann) != ctx {
+		t.Error("the same principal was made twice")
+	}
+	if p, _ := auth.PrincipalFrom(auth.WithTokenInfo(ctx, bob)); p == nil || p.Subject != "bob" {
+		t.Errorf("got %+v", p)
+	}
+	if p, ok := auth.PrincipalFrom(auth.WithTokenInfo(ctx, nil)); ok {
+		t.Errorf("without a token, got %+v", p)
+	}
+}
+
 func TestPrincipalFrom_NilMeansAnonymous(t *testing.T) {
 	if _, ok := auth.PrincipalFrom(t.Context()); ok {
 		t.Error("a principal from nowhere")

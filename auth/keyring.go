@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/redact"
 )
 
 const (
@@ -115,6 +116,13 @@ func coldError(after time.Duration, cause error) error {
 	}
 }
 
+// landed is a flight that has brought what was needed.
+var landed = func() *flight {
+	f := &flight{done: make(chan struct{})}
+	close(f.done)
+	return f
+}()
+
 // begin returns the fetch that is under way, or starts one, or returns nil and
 // how long to wait if it is too early for one.
 func (k *keyring) begin(why need) (*flight, time.Duration) {
@@ -123,6 +131,11 @@ func (k *keyring) begin(why need) (*flight, time.Duration) {
 	now := time.Since(k.start)
 	if k.flight != nil {
 		return k.flight, 0
+	}
+	// Whoever asked may have been overtaken by a fetch that has just ended.
+	overtaken := why == cold && k.current.Load() != nil || why == stale && int64(now) <= k.staleAt.Load()
+	if overtaken {
+		return landed, 0
 	}
 	wait := k.notBefore - now
 	if why == unknown {
@@ -162,7 +175,7 @@ func (k *keyring) fly(f *flight) {
 	switch {
 	case err != nil:
 		k.log.LogAttrs(ctx, slog.LevelWarn, "fetching token keys failed",
-			slog.Bool("known_keys_serve", old != nil), slog.String("cause", err.Error()))
+			slog.Bool("known_keys_serve", old != nil), slog.String("cause", redact.String(err.Error())))
 	case old != nil && !set.keepsAllOf(old):
 		k.dropped()
 	}

@@ -3,7 +3,9 @@ package auth_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 
@@ -41,6 +43,35 @@ func TestFromTokenInfo_TakesWhatTheTokenSays(t *testing.T) {
 	ti.Scopes[0], ti.Extra["k"] = "changed", "changed"
 	if p.Subject != "ann" || p.Issuer != "https://i" || p.Scopes[0] != "read" || p.Claims["k"] != "v" {
 		t.Errorf("got %+v", p)
+	}
+}
+
+func TestTokenInfo_GivesThePrincipalBack(t *testing.T) {
+	for _, p := range []auth.Principal{
+		{Issuer: "https://i", Subject: "ann", Roles: []string{"ops"}, Scopes: []string{"read"}, Tenant: "t", Claims: map[string]any{"k": "v"}},
+		{Subject: "ann", Claims: map[string]any{"iss": "claimed", "roles": []any{"claimed"}, "tenant": "claimed"}},
+	} {
+		got := auth.FromTokenInfo(p.TokenInfo(time.Time{}))
+		if got.Key() != p.Key() || got.Tenant != p.Tenant || !slices.Equal(got.Roles, p.Roles) || !slices.Equal(got.Scopes, p.Scopes) {
+			t.Errorf("got %+v of %+v", got, p)
+		}
+	}
+	if nobody := (*auth.Principal)(nil); nobody.HasRole("ops") || nobody.HasScope("read") {
+		t.Error("nobody has a role")
+	}
+}
+
+func TestWithTokenInfo_TheCallerIsWhomTheInfoNames(t *testing.T) {
+	ann, bob := &sdkauth.TokenInfo{UserID: "ann"}, &sdkauth.TokenInfo{UserID: "bob"}
+	ctx := auth.WithTokenInfo(t.Context(), ann)
+	if auth.WithTokenInfo(ctx, ann) != ctx {
+		t.Error("the same principal was made twice")
+	}
+	if p, _ := auth.PrincipalFrom(auth.WithTokenInfo(ctx, bob)); p == nil || p.Subject != "bob" {
+		t.Errorf("got %+v", p)
+	}
+	if p, ok := auth.PrincipalFrom(auth.WithTokenInfo(ctx, nil)); ok {
+		t.Errorf("without a token, got %+v", p)
 	}
 }
 

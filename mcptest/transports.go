@@ -3,7 +3,6 @@ package mcptest
 import (
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -71,11 +70,7 @@ func verifier(p *auth.Principal) sdkauth.TokenVerifier {
 		if token != testToken {
 			return nil, sdkauth.ErrInvalidToken
 		}
-		extra := map[string]any{"iss": p.Issuer}
-		maps.Copy(extra, p.Claims)
-		return &sdkauth.TokenInfo{
-			UserID: p.Subject, Scopes: p.Scopes, Extra: extra, Expiration: time.Now().Add(time.Hour),
-		}, nil
+		return p.TokenInfo(time.Now().Add(time.Hour)), nil
 	}
 }
 

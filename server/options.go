@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -69,10 +70,15 @@ type Options struct {
 	Path string
 	// HTTP are the limits and allow-lists of the HTTP transport.
 	HTTP transport.Options
-	// Authenticate wraps the HTTP handler, for example with go-sdk's
-	// auth.RequireBearerToken. Nil means that everybody may call.
+	// Auth lets only known callers in, over HTTP. Run also serves its metadata;
+	// with Handler, mount [auth.Guard.Metadata] yourself. Nil means that
+	// everybody may call.
+	Auth *auth.Guard
+	// Authenticate wraps the HTTP handler with something other than Auth, such
+	// as a company's own middleware. Nil means nothing does.
 	Authenticate func(http.Handler) http.Handler
-	// InsecureNoAuth lets Run listen beyond loopback without Authenticate.
+	// InsecureNoAuth lets Run listen beyond loopback without Auth and without
+	// Authenticate.
 	InsecureNoAuth bool
 
 	// DrainTimeout is how long Run lets running calls end once it is told to
@@ -104,6 +110,9 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Path, DefaultPath)
 	if !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, " {}") {
 		mistake("option Path: %q is not a path that starts with /, without blanks and braces", o.Path)
+	}
+	if o.Auth != nil && (o.Authenticate != nil || o.HTTP.Authenticate != nil) {
+		mistake("option Auth: Authenticate is set, too; one of them decides who may call")
 	}
 	if o.PageSize < 0 {
 		mistake("option PageSize: %d is negative; 0 means %d", o.PageSize, mcp.DefaultPageSize)

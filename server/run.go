@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,10 @@ import (
 )
 
 // Handler returns the server as an http.Handler that mounts in any router, for
-// both eras of the protocol, with [Options.Authenticate] around it. Each call
-// returns the same handler. The error holds every mistake made so far in
-// registering tools, resources and prompts.
+// both eras of the protocol, with [Options.Auth] inside and
+// [Options.Authenticate] around it. Each call returns the same handler. The
+// error holds every mistake made so far in registering tools, resources and
+// prompts.
 //
 // Give the http.Server that serves it a ReadHeaderTimeout, and call
 // [Server.Drain] before its Shutdown.
@@ -32,6 +34,10 @@ func (s *Server) Handler() (http.Handler, error) {
 		opts := s.opts.HTTP
 		if opts.Logger == nil {
 			opts.Logger = slogzap.New(s.log.Named("http"), slog.LevelWarn)
+		}
+		if s.opts.Auth != nil {
+			opts.Authenticate = s.opts.Auth.Wrap
+			opts.ResourceMetadata = cmp.Or(opts.ResourceMetadata, s.opts.Auth.MetadataURL())
 		}
 		s.handler, s.handlerErr = transport.NewHTTPHandler(s.mcp, &opts)
 	})
@@ -122,7 +128,7 @@ func (s *Server) awaitStop(ctx context.Context, stop <-chan os.Signal, done <-ch
 }
 
 var errNoAuth = errors.New("refusing to listen beyond loopback without authentication:" +
-	" set Options.Authenticate, or Options.InsecureNoAuth if everybody who reaches the address may call")
+	" set Options.Auth, or Options.InsecureNoAuth if everybody who reaches the address may call")
 
 // Deadlines of the HTTP server; the transport bounds the body itself, because
 // net/http's ReadTimeout would also cut long answers.

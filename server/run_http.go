@@ -60,7 +60,7 @@ func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
 // checkExposure refuses to serve everybody by accident.
 func (s *Server) checkExposure(addr net.Addr) error {
 	tcp, ok := addr.(*net.TCPAddr)
-	if s.opts.Authenticate != nil || (ok && tcp.IP.IsLoopback()) {
+	if s.authenticates() || (ok && tcp.IP.IsLoopback()) {
 		return nil
 	}
 	if !s.opts.InsecureNoAuth {
@@ -70,9 +70,18 @@ func (s *Server) checkExposure(addr net.Addr) error {
 	return nil
 }
 
+func (s *Server) authenticates() bool {
+	return s.opts.Auth != nil || s.opts.Authenticate != nil || s.opts.HTTP.Authenticate != nil
+}
+
 func (s *Server) mount(h http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.opts.Path, h)
+	if s.opts.Auth != nil {
+		for _, path := range s.opts.Auth.MetadataPaths() {
+			mux.Handle(path, s.opts.Auth.Metadata())
+		}
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "not found: this server speaks MCP at "+s.opts.Path, http.StatusNotFound)
 	})

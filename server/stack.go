@@ -66,7 +66,7 @@ func identify(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		if extra := req.GetExtra(); extra != nil && (extra.Header != nil || extra.TokenInfo != nil) {
 			if _, known := auth.PrincipalFrom(ctx); known || extra.TokenInfo != nil {
-				ctx = auth.WithPrincipal(ctx, auth.FromTokenInfo(extra.TokenInfo))
+				ctx = auth.WithTokenInfo(ctx, extra.TokenInfo)
 			}
 		}
 		return next(ctx, method, req)

@@ -24,6 +24,7 @@ type HTTPHandler struct {
 	listens *listens
 	notes   notesGate
 	calls   *calls
+	inside  http.Handler      // all that is behind the checks of Host and Origin
 	bodies  *timerqueue.Queue // how long a body may take
 	writes  *timerqueue.Queue // how long a write may take; nil: for ever
 	legacySide
@@ -49,6 +50,10 @@ func NewHTTPHandler(s *mcp.Server, opts *Options) (*HTTPHandler, error) {
 	h.setupLegacy(dispatcher)
 	h.direct = newModernEra(dispatcher, &h.settings, h.calls, h.writes)
 	h.listens = newListens(resolved.maxListens, resolved.maxListensEach)
+	h.inside = http.HandlerFunc(h.serveInside)
+	if opts != nil && opts.Authenticate != nil {
+		h.inside = opts.Authenticate(h.inside)
+	}
 	return h, nil
 }
 
@@ -69,6 +74,10 @@ func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	h.inside.ServeHTTP(w, r)
+}
+
+func (h *HTTPHandler) serveInside(w http.ResponseWriter, r *http.Request) {
 	if ref := h.serve(w, r); ref != nil {
 		h.refuse(w, r, ref)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -84,6 +85,10 @@ type Options struct {
 	// a client can resume them with Last-Event-ID. Many handlers may share one.
 	// Nil means in memory, 10 MiB in all.
 	EventStore mcp.EventStore
+	// Authenticate wraps what stands behind the checks of Host and Origin: a
+	// browser's preflight needs no token then, and a page of an allowed origin
+	// can read the challenge. Nil means that everybody may call.
+	Authenticate func(http.Handler) http.Handler
 	// Principal names the caller that a request was authenticated as, "" for an
 	// anonymous one. A legacy session serves only the principal that opened it.
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two

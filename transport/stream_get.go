@@ -22,6 +22,9 @@ func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *st
 		defer st.mu.Unlock()
 		st.detach(out)
 	}()
+	// Neither a drain nor the client's leaving waits for a reader that stalls.
+	stop := context.AfterFunc(r.Context(), func() { out.hurry(cutTime) })
+	defer stop()
 	startStream(w)
 	// A proxy may hold the header back until there is data.
 	if out.write([]byte(": ok\n\n")) == nil {

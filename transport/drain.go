@@ -51,6 +51,7 @@ func within(ctx context.Context, done <-chan struct{}) bool {
 
 // closeSessions ends every session of h, and waits for that if asked to.
 func (h *HTTPHandler) closeSessions(ctx context.Context, wait bool) error {
+	h.shared.close()
 	ending := h.sessions.shutdown()
 	if !wait {
 		return nil

@@ -79,6 +79,9 @@ func (h *HTTPHandler) run(c *call) {
 		return
 	}
 	data, err := c.encode(h.dispatcher.serve(c.ctx, c.method, c.direct))
+	if kept := c.reply.s.kept; kept != nil && err == nil {
+		kept.served(c)
+	}
 	c.reply.answer(c, data, err)
 }
 

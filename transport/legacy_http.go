@@ -22,6 +22,7 @@ type legacySide struct {
 	lists      catalog
 	dispatcher *dispatcher
 	sessions   *sessionTable
+	shared     *sharedSessions
 	passing    sync.Map // *mcp.RequestExtra to the *call that go-sdk's loop serves
 }
 
@@ -29,6 +30,10 @@ func (h *HTTPHandler) setupLegacy(d *dispatcher) {
 	h.dispatcher = d
 	h.server.AddReceivingMiddleware(h.escort)
 	h.sessions = newSessionTable(h.server, &h.settings)
+	h.shared = newSharedSessions(h.sessions)
+	if h.sessionStore != nil {
+		h.sessions.keeper = newSessionKeeper(h.sessions, h.calls, &h.settings)
+	}
 }
 
 var legacyVersions = slices.DeleteFunc(mcp.SupportedProtocolVersions(), era.IsModern)
@@ -52,7 +57,11 @@ func (h *HTTPHandler) session(r *http.Request) (*session, *refusal) {
 	if id == "" {
 		return nil, invalidRequest("Mcp-Session-Id is missing")
 	}
-	s := h.sessions.find(id, h.principal(r.Context()))
+	owner := h.principal(r.Context())
+	s := h.sessions.find(id, owner)
+	if h.sessions.keeper != nil {
+		return h.keptSession(r, s, id, owner)
+	}
 	if s == nil {
 		return nil, sessionNotFound()
 	}
@@ -69,6 +78,9 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 	}
 	if first := messages[0]; first.method == "initialize" {
 		return h.serveInitialize(w, r, first)
+	}
+	if h.stateless {
+		return h.serveStateless(w, r, messages, batch, version)
 	}
 	s, ref := h.session(r)
 	if ref != nil {
@@ -201,17 +213,25 @@ func (h *HTTPHandler) serveLegacyDELETE(w http.ResponseWriter, r *http.Request, 
 	if ref := firstOf(checkSingle(r.Header), checkLegacy(r, version)); ref != nil {
 		return ref
 	}
+	if h.sessions.keeper != nil {
+		return h.deleteKept(w, r)
+	}
 	s, ref := h.session(r)
 	if ref != nil {
 		return ref
 	}
 	defer s.release()
+	s.delete(r.Context())
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// delete ends s and waits for that as long as ctx lasts, or a moment.
+func (s *session) delete(ctx context.Context) {
 	s.end(SessionDeleted)
 	select {
 	case <-s.gone:
-	case <-r.Context().Done():
+	case <-ctx.Done():
 	case <-time.After(deleteWait): // a handler ignores its context
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }

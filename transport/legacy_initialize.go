@@ -17,7 +17,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	switch {
 	case !m.isCall():
 		return invalidRequest("initialize needs an id")
-	case r.Header.Get(headerSession) != "":
+	case r.Header.Get(headerSession) != "" && !h.stateless:
 		return invalidRequest("the session is initialized")
 	}
 	c := &call{id: m.id, key: idKey(m.id), method: m.method, params: m.params}
@@ -27,12 +27,9 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	defer c.cancel(nil)
 
 	owner := h.principal(r.Context())
-	if ref := h.sessions.reserve(owner, ""); ref != nil {
+	s, ref := h.unopened(owner)
+	if ref != nil {
 		return ref
-	}
-	s, err := h.sessions.newSession(owner)
-	if err != nil {
-		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
 	}
 	e := &exchange{calls: 1}
 	e.cancel = func(cause error) { c.cancel(cause); s.end(SessionDrained) }
@@ -44,6 +41,14 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	data, err := h.ask(s, c)
 	if err == nil {
 		s.version, err = agreedVersion(data)
+	}
+	if err == nil && h.stateless {
+		s.release()
+		h.answerOnce(w, r, data, nil)
+		return nil
+	}
+	if err == nil && s.kept != nil {
+		err = s.kept.create(r.Context())
 	}
 	if err == nil && !h.sessions.add(s) {
 		err = unavailable("").err
@@ -60,6 +65,21 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	w.Header()[headerSession] = []string{s.id}
 	h.answerOnce(w, r, data, nil)
 	return nil
+}
+
+// unopened returns a session that waits for initialize.
+func (h *HTTPHandler) unopened(owner string) (*session, *refusal) {
+	if h.stateless {
+		return h.shared.connect(singleSession, "", nil)
+	}
+	if ref := h.sessions.reserve(owner, ""); ref != nil {
+		return nil, ref
+	}
+	s, err := h.sessions.newSession(owner)
+	if err != nil {
+		return nil, coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
+	}
+	return s, nil
 }
 
 // agreedVersion reads the protocol version from the answer to initialize.

@@ -28,6 +28,8 @@ type session struct {
 	done    chan struct{}        // closed when the session ends
 	gone    chan struct{}        // closed when go-sdk has let go of it
 	listen  stream               // the standalone stream
+	kind    sessionKind
+	kept    *keptSession // its place in the SessionStore; nil without one
 
 	mu      sync.Mutex
 	ended   bool
@@ -61,6 +63,10 @@ func (s *session) use(limit int) (ref *refusal) {
 }
 
 func (s *session) release() {
+	if s.kind != ownedSession {
+		s.dismiss()
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.uses--
@@ -76,6 +82,9 @@ func (s *session) release() {
 
 // watch starts the idle timer.
 func (s *session) watch() {
+	if s.kept != nil {
+		s.kept.watch()
+	}
 	if s.table.idle == 0 {
 		return
 	}
@@ -106,6 +115,9 @@ func (s *session) lapse() {
 
 // begin enters calls, all or none.
 func (s *session) begin(calls []*call) *refusal {
+	if s.kind != ownedSession {
+		return nil // ids of different clients may be alike
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -152,6 +164,9 @@ func (s *session) end(why SessionEnd) {
 	}
 	s.ended = true
 	known := s.known
+	if s.kept != nil {
+		s.kept.ending(why)
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -170,7 +185,10 @@ func (s *session) end(why SessionEnd) {
 
 func (s *session) finish(why SessionEnd, known bool) {
 	_ = s.sdk.Close() // what it returns is about a connection that is gone
-	if store := s.table.store; store != nil {
+	if s.kept != nil {
+		s.kept.ended(why)
+	}
+	if store := s.table.store; store != nil && s.isOver(why) {
 		s.storing.Lock()
 		s.forgotten = true
 		_ = store.SessionClosed(context.Background(), s.id) // the store has its own ways to forget

@@ -9,11 +9,11 @@ import (
 )
 
 // serveStream runs a GET: it replays, attaches and writes until the stream, the
-// session, the token or the client ends.
-func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int) *refusal {
+// session, the token or the client ends. What is in before comes first.
+func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int, before []byte) *refusal {
 	out := &output{
 		w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout,
-		over: make(chan struct{}), queued: true, wake: make(chan struct{}, 1),
+		over: make(chan struct{}), queued: true, queue: before, wake: make(chan struct{}, 1),
 	}
 	defer out.release()
 	if ref := st.attach(r.Context(), out, after); ref != nil {

@@ -135,7 +135,7 @@ type settings struct {
 	hosts     hostPolicy
 	maxBytes  int64 // -1: no limit
 	maxDepth  int
-	idle      time.Duration // 0: no limit
+	idle      time.Duration  // 0: no limit
 	store     mcp.EventStore // nil: streams cannot be resumed
 	principal func(context.Context) string
 	log       *slog.Logger

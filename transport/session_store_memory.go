@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -19,16 +20,13 @@ type MemorySessionStore struct {
 	queue   memoryQueue
 }
 
-// NewMemorySessionStore returns an empty store for up to max records; Create
-// fails beyond. Zero means 10,000; negative means no limit.
-func NewMemorySessionStore(max int) *MemorySessionStore { //nolint:revive // what it is called
-	switch {
-	case max == 0:
-		max = defaultSessions
-	case max < 0:
-		max = math.MaxInt
+// NewMemorySessionStore returns an empty store for up to limit records;
+// Create fails beyond. Zero means 10,000; negative means no limit.
+func NewMemorySessionStore(limit int) *MemorySessionStore {
+	if limit < 0 {
+		limit = math.MaxInt
 	}
-	return &MemorySessionStore{max: max, records: map[string]*memoryRecord{}}
+	return &MemorySessionStore{max: cmp.Or(limit, defaultSessions), records: map[string]*memoryRecord{}}
 }
 
 var errStoreFull = errors.New("transport: the session store is full")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,16 +29,16 @@ func TestSessionStore_RequestsThatArriveTogetherRebuildOneSession(t *testing.T) 
 	a, b := newReplica(t, transport.Options{SessionStore: store}), newReplica(t, transport.Options{SessionStore: store})
 	id := a.open(t)
 	var all sync.WaitGroup
-	for range 32 {
+	for i := range 32 {
 		all.Go(func() {
-			if got := b.status(t, id); got != http.StatusOK {
-				t.Errorf("%d", got)
+			if w := play(t, b, id, call(strconv.Itoa(i), "log"), nil); w.Code != http.StatusOK {
+				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
 	}
 	all.Wait()
-	if opened := drained(b.opened); len(opened) != 1 || count(b.server) != 1 {
-		t.Errorf("opened %q, %d sessions", opened, count(b.server))
+	if opened := drained(b.opened); len(opened) != 1 || count(b.server) != 1 || store.loaded() > 2 { // with that of initialized
+		t.Errorf("opened %q, %d sessions, asked %d times", opened, count(b.server), store.loaded())
 	}
 }
 

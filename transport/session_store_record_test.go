@@ -38,7 +38,7 @@ func TestSessionStore_ARecordThatIsNoneIsNoSession(t *testing.T) {
 		"no format":       replace(`"format":1,`, ``),
 		"other version":   replace(`"version":"2025-11-25"`, `"version":"2026-07-28"`),
 		"unknown version": replace(`"version":"2025-11-25"`, `"version":"1999-01-01"`),
-		"no initialize":   replace(`"initialize":{`, `"initialise":{`),
+		"no initialize":   replace(`"initialize":{`, `"initialized":{`),
 		"null initialize": replace(`"initialize":{`, `"initialize":null,"x":{`),
 		"bad level":       replace(`"logLevel":"info"`, `"logLevel":"loud"`),
 		"twice":           replace(`"format":1`, `"format":1,"format":1`),

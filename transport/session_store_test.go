@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -368,4 +367,3 @@ func TestSessionStore_WithoutOneNothingIsAsked(t *testing.T) {
 }
 
 var _ transport.SessionStore = (*spyStore)(nil)
-

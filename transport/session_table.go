@@ -29,7 +29,7 @@ type sessionTable struct {
 	idle     time.Duration // 0: no limit
 	store    mcp.EventStore
 	keeper   *sessionKeeper // nil without a SessionStore
-	max      int // sessions in all, and per principal
+	max      int            // sessions in all, and per principal
 	maxOwner int
 	opened   func(*mcp.ServerSession)
 	closed   func(*mcp.ServerSession, SessionEnd)

@@ -155,10 +155,13 @@ func TestStateless_InitializeLeavesNothing(t *testing.T) {
 		play(t, h, "", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, nil)
 		play(t, h, "", `{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"info"}}`, nil)
 	}
-	settled(t, before)
+	for deadline := time.Now().Add(5 * time.Second); count(s) > 0 && time.Now().Before(deadline); {
+		<-time.After(time.Millisecond) // they end on goroutines of their own
+	}
 	if n := count(s); n != 0 {
 		t.Errorf("%d sessions are left", n)
 	}
+	settled(t, before)
 }
 
 func TestStateless_ADrainWaitsForCallsAndRefusesMore(t *testing.T) {

@@ -23,7 +23,6 @@ type spyStore struct {
 	records map[string][]byte
 	ends    map[string]time.Time
 	fail    func(method string) error // nil: nothing fails
-	loads   int
 }
 
 func newSpyStore() *spyStore {
@@ -65,7 +64,6 @@ func (s *spyStore) Create(_ context.Context, key string, record []byte, ttl time
 func (s *spyStore) Load(_ context.Context, key string, ttl time.Duration) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loads++
 	if err := s.do("Load", key); err != nil {
 		return nil, err
 	}
@@ -128,12 +126,6 @@ func (s *spyStore) edit(f func(key string, record []byte) []byte) {
 	for key, record := range s.records {
 		s.records[key] = f(key, record)
 	}
-}
-
-func (s *spyStore) loaded() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.loads
 }
 
 // A replica is one of several that share sessions.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -25,21 +26,27 @@ func (r *replica) listening(t *testing.T) (url string) {
 }
 
 func TestSessionStore_RequestsThatArriveTogetherRebuildOneSession(t *testing.T) {
-	store := newSpyStore()
-	a, b := newReplica(t, transport.Options{SessionStore: store}), newReplica(t, transport.Options{SessionStore: store})
-	id := a.open(t)
-	var all sync.WaitGroup
-	for i := range 32 {
-		all.Go(func() {
-			if w := play(t, b, id, call(strconv.Itoa(i), "log"), nil); w.Code != http.StatusOK {
-				t.Errorf("%d %s", w.Code, w.Body)
-			}
-		})
-	}
-	all.Wait()
-	if opened := drained(b.opened); len(opened) != 1 || count(b.server) != 1 || store.loaded() > 2 { // with that of initialized
-		t.Errorf("opened %q, %d sessions, asked %d times", opened, count(b.server), store.loaded())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store, proceed := newSpyStore(), make(chan struct{})
+		a, b := newReplica(t, transport.Options{SessionStore: store}), newReplica(t, transport.Options{SessionStore: store})
+		id := a.open(t)
+		loads := 0
+		store.with(func(string) error { loads++; <-proceed; return nil })
+		var all sync.WaitGroup
+		for i := range 32 {
+			all.Go(func() {
+				if w := play(t, b, id, call(strconv.Itoa(i), "log"), nil); w.Code != http.StatusOK {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+		synctest.Wait() // they all wait for one question
+		close(proceed)
+		all.Wait()
+		if opened := drained(b.opened); len(opened) != 1 || count(b.server) != 1 || loads != 1 {
+			t.Errorf("opened %q, %d sessions, asked %d times", opened, count(b.server), loads)
+		}
+	})
 }
 
 func TestSessionStore_AnAnswerReachesOnlyTheReplicaThatAsked(t *testing.T) {

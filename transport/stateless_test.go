@@ -146,6 +146,20 @@ func TestStateless_WhatACallSendsBelongsToItAlone(t *testing.T) {
 	}
 }
 
+func TestStateless_ASharedSessionThatSomebodyClosedIsReplaced(t *testing.T) {
+	s := chattyServer(nil)
+	h := newHandler(t, s, &transport.Options{Stateless: true})
+	for range 3 {
+		w := play(t, h, "", call("1", "log"), nil)
+		if !strings.Contains(w.Body.String(), "notifications/message") {
+			t.Errorf("the call cannot speak: %s", w.Body)
+		}
+		for ss := range s.Sessions() {
+			_ = ss.Close()
+		}
+	}
+}
+
 func TestStateless_InitializeLeavesNothing(t *testing.T) {
 	s := newServer(newGate())
 	h := newHandler(t, s, &transport.Options{Stateless: true})

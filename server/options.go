@@ -67,7 +67,8 @@ type Options struct {
 	Addr string
 	// Path is where Run mounts the handler. Empty means "/mcp".
 	Path string
-	// HTTP are the limits and allow-lists of the HTTP transport.
+	// HTTP are the limits and allow-lists of the HTTP transport, and how it keeps
+	// the sessions of legacy clients.
 	HTTP transport.Options
 	// Authenticate wraps the HTTP handler, for example with go-sdk's
 	// auth.RequireBearerToken. Nil means that everybody may call.

@@ -16,3 +16,14 @@ func RecodeRecord(key string, data []byte) []byte {
 	}
 	return encoded
 }
+
+// SuccessorSurvives lets a session end when it has been rebuilt already, which
+// happens between two steps of its end.
+func SuccessorSurvives() bool {
+	t := newSessionTable(nil, &settings{})
+	old, rebuilt := &session{id: "a"}, &session{id: "a"}
+	t.total = 2
+	t.open["a"] = rebuilt
+	t.remove(old)
+	return t.find("a", "") == rebuilt
+}

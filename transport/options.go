@@ -102,7 +102,7 @@ type Options struct {
 	// balancer without stickiness: see [SessionStore] for what that covers. The
 	// limits of sessions are each replica's own. A drain leaves the sessions in
 	// the store. SessionOpened and SessionClosed are told on each replica that
-	// a session comes to.
+	// a session comes to; one that expired or was drained there may live on.
 	//
 	// With it, streams can be resumed only where EventStore is set, to one that
 	// the replicas share. Nil means that a session lives in this handler alone.

@@ -32,6 +32,10 @@ func TestSessionStore_ASessionIsServedByEveryReplica(t *testing.T) {
 	if here.Body.String() != there.Body.String() || !strings.Contains(there.Body.String(), "+roots") || !strings.Contains(there.Body.String(), `\"y\":[1]`) {
 		t.Errorf("%s\nthere %s", here.Body, there.Body)
 	}
+	c := newReplica(t, transport.Options{SessionStore: store})
+	if play(t, c, id, initializedNote, nil); len(drained(c.initialized)) != 0 {
+		t.Error("initialized a second time")
+	}
 	// The version is kept: no batches, and the handshake is over.
 	if w := play(t, b, id, "["+call("1", "log")+"]", nil); w.Code != http.StatusBadRequest {
 		t.Errorf("a batch: %d", w.Code)
@@ -199,6 +203,37 @@ func TestSessionStore_ADrainLeavesSessionsToTheOtherReplicas(t *testing.T) {
 	}
 	if got := b.status(t, id); got != http.StatusOK {
 		t.Errorf("elsewhere: %d", got)
+	}
+}
+
+func TestSessionStore_ADrainTakesNoMoreSessions(t *testing.T) {
+	store, g := newSpyStore(), newGate()
+	other := newReplica(t, transport.Options{SessionStore: store})
+	id, foreign := other.open(t), other.open(t)
+	s := newServer(g)
+	h, ts := serve(t, s, &transport.Options{SessionStore: store})
+	answer := waitCall(t, ts.URL, legacy, id, g)
+	drain := make(chan error, 1)
+	go func() { drain <- h.Drain(t.Context()) }()
+	for post(t, ts.URL, legacy, call("2", "echo"), inSession(id)).StatusCode != http.StatusServiceUnavailable {
+	}
+	res := post(t, ts.URL, legacy, initializedNote, inSession(foreign))
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "1" || count(s) != 1 {
+		t.Errorf("%d, %d sessions", res.StatusCode, count(s))
+	}
+	close(g.leave)
+	<-answer
+	if err := <-drain; err != nil {
+		t.Error(err)
+	}
+	if got := other.status(t, id); got != http.StatusOK {
+		t.Errorf("elsewhere: %d", got)
+	}
+}
+
+func TestSessionStore_ASessionThatEndsLeavesItsSuccessor(t *testing.T) {
+	if !transport.SuccessorSurvives() {
+		t.Error("a session that was rebuilt was taken away by its predecessor")
 	}
 }
 

@@ -36,22 +36,10 @@ func newSharedSessions(t *sessionTable) *sharedSessions {
 
 // sessionFor returns a session for a POST, in use until it is released.
 func (p *sharedSessions) sessionFor(messages []*message, version string) (*session, *refusal) {
-	state := &mcp.ServerSessionState{
-		InitializeParams:  &mcp.InitializeParams{ProtocolVersion: version, Capabilities: &mcp.ClientCapabilities{}},
-		InitializedParams: &mcp.InitializedParams{},
-		LogLevel:          "info",
-	}
-	single := false
 	for _, m := range messages {
-		switch m.method {
-		case "notifications/initialized":
-			state.InitializedParams, single = nil, true
-		case "logging/setLevel":
-			single = true
+		if m.method == "notifications/initialized" || m.method == "logging/setLevel" {
+			return p.connect(singleSession, version, statelessState(messages, version))
 		}
-	}
-	if single {
-		return p.connect(singleSession, version, state)
 	}
 	shared := &p.sessions[slices.Index(legacyVersions, version)] // checkLegacy saw to it
 	if s := shared.Load(); s != nil && !s.closed() {
@@ -65,11 +53,26 @@ func (p *sharedSessions) sessionFor(messages []*message, version string) (*sessi
 	if p.closed {
 		return nil, unavailable(version)
 	}
-	s, ref := p.connect(sharedSession, version, state)
+	s, ref := p.connect(sharedSession, version, statelessState(messages, version))
 	if ref == nil {
 		shared.Store(s)
 	}
 	return s, ref
+}
+
+// statelessState is what a session knows that nobody initialized.
+func statelessState(messages []*message, version string) *mcp.ServerSessionState {
+	state := &mcp.ServerSessionState{
+		InitializeParams:  &mcp.InitializeParams{ProtocolVersion: version, Capabilities: &mcp.ClientCapabilities{}},
+		InitializedParams: &mcp.InitializedParams{},
+		LogLevel:          "info",
+	}
+	for _, m := range messages {
+		if m.method == "notifications/initialized" {
+			state.InitializedParams = nil // it is about to be
+		}
+	}
+	return state
 }
 
 func (p *sharedSessions) connect(kind sessionKind, version string, state *mcp.ServerSessionState) (*session, *refusal) {

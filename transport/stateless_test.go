@@ -1,9 +1,11 @@
 package transport_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
@@ -248,3 +250,61 @@ func TestStateless_TheServersKeepAliveFindsTheSharedSessionAlive(t *testing.T) {
 		}
 	})
 }
+
+func TestStateless_AChangedListIsNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ServerOptions{
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		})
+		h := newHandler(t, s, &transport.Options{Stateless: true})
+		play(t, h, "", `{"jsonrpc":"2.0","id":1,"method":"ping"}`, nil)
+		s.AddPrompt(&mcp.Prompt{Name: "p"}, nil)
+		<-time.After(time.Second)
+		synctest.Wait()
+		if log.Len() > 0 {
+			t.Errorf("go-sdk warns: %s", &log)
+		}
+		if err := h.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func BenchmarkLegacy_StatelessCall(b *testing.B) {
+	ours, err := transport.NewHTTPHandler(addServer(), &transport.Options{Stateless: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := addServer()
+	sdk := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
+	for name, h := range map[string]http.Handler{"ours": ours, "sdk": sdk} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if w := once(b, h, "POST", "", add); !strings.Contains(w.Body.String(), `{"sum":3}`) {
+					b.Fatalf("%d %s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkLegacy_CallInASession shows what a SessionStore adds to a call.
+func BenchmarkLegacy_CallInASession(b *testing.B) {
+	for name, store := range map[string]transport.SessionStore{"alone": nil, "store": transport.NewMemorySessionStore(0)} {
+		h, err := transport.NewHTTPHandler(addServer(), &transport.Options{SessionStore: store})
+		if err != nil {
+			b.Fatal(err)
+		}
+		id := once(b, h, "POST", "", initialize()).Header().Get("Mcp-Session-Id")
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				once(b, h, "POST", id, add)
+			}
+		})
+	}
+}
+
+const add = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1,"b":2}}}`

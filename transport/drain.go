@@ -19,8 +19,9 @@ var errDrained = errors.New("transport: drained")
 // ends their responses, and returns an error that says how many there were. It
 // does not wait for handlers that ignore their context.
 //
-// Only sessions that h opened are closed; the server may have others. Drain may
-// be called at any moment, repeatedly and concurrently; every call waits.
+// Only sessions of h are closed; the server may have others. In a [SessionStore]
+// they live on, for other replicas. Drain may be called at any moment,
+// repeatedly and concurrently; every call waits.
 func (h *HTTPHandler) Drain(ctx context.Context) error {
 	idle, direct := h.calls.drain(), h.direct.inflight.drain()
 	var err error

@@ -112,7 +112,8 @@ type Options struct {
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
 	// tokens that name neither are one principal then.
 	Principal func(context.Context) string
-	// Logger gets refusals at debug level, and what go-sdk's transport reports.
+	// Logger gets refusals at debug level, what go-sdk's transport reports, and
+	// that the SessionStore fails or holds what is no record.
 	// It never gets what a client sent. Nil means no log.
 	Logger *slog.Logger
 }

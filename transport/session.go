@@ -184,10 +184,10 @@ func (s *session) end(why SessionEnd) {
 }
 
 func (s *session) finish(why SessionEnd, known bool) {
-	_ = s.sdk.Close() // what it returns is about a connection that is gone
 	if s.kept != nil {
-		s.kept.ended(why)
+		s.kept.ended(why) // first: go-sdk may wait for a handler
 	}
+	_ = s.sdk.Close() // what it returns is about a connection that is gone
 	if store := s.table.store; store != nil && s.isOver(why) {
 		s.storing.Lock()
 		s.forgotten = true

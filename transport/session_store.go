@@ -19,7 +19,7 @@ import (
 // than the call does nothing: elicitation, sampling and roots need stickiness.
 //
 // A replica that serves a session asks for it again every 10 seconds of use, or
-// every third of a shorter [Options.SessionIdle]. So a session that is deleted
+// every third of [Options.SessionIdle] if that is less. So a session that is deleted
 // serves no request for longer than that on any replica, and its streams and
 // running calls end within 15 seconds. A log level that was set elsewhere comes
 // with the first request after that; middleware sees it as a logging/setLevel of

@@ -165,7 +165,7 @@ func (k *keptSession) ending(why SessionEnd) {
 	}
 }
 
-// ended is called after go-sdk has closed the session.
+// ended is called when the session has ended, with no lock held.
 func (k *keptSession) ended(why SessionEnd) {
 	k.mu.Lock()
 	k.over = true

@@ -140,6 +140,40 @@ func TestSessionStore_AFinishedAnswerIsFetchedAtAnotherReplica(t *testing.T) {
 	}
 }
 
+func TestSessionStore_ACallThatStillRunsElsewhereIsAskedForAgain(t *testing.T) {
+	store, events, g := newSpyStore(), mcp.NewMemoryEventStore(nil), newGate()
+	_, ts := serve(t, newServer(g), &transport.Options{SessionStore: store, EventStore: events})
+	b := newReplica(t, transport.Options{SessionStore: store, EventStore: events})
+	id := open(t, ts.URL, nil)
+	res := post(t, ts.URL, legacy, call("1", "wait"), func(r *http.Request) {
+		inSession(id)(r)
+		r.Header.Set("Accept", "text/event-stream, application/json")
+	})
+	<-g.entered
+	stream := bufio.NewReader(res.Body)
+	prime := ""
+	for prime == "" { // it becomes a stream when it takes long
+		line, err := stream.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last, ok := strings.CutPrefix(line, "id: "); ok {
+			prime = strings.TrimSpace(last)
+		}
+	}
+	resume := func() *httptest.ResponseRecorder {
+		return play(t, b, id, "", func(r *http.Request) { r.Method = http.MethodGet; r.Header.Set("Last-Event-ID", prime) })
+	}
+	if w := resume(); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "data:") {
+		t.Errorf("too early: %d %q", w.Code, w.Body)
+	}
+	close(g.leave)
+	dataLine(t, stream, "done")
+	if w := resume(); !strings.Contains(w.Body.String(), "done") {
+		t.Errorf("later: %d %q", w.Code, w.Body)
+	}
+}
+
 func TestSessionStore_ADeleteWhereTheSessionIsNotLiveForgetsItsEvents(t *testing.T) {
 	store, events := newSpyStore(), mcp.NewMemoryEventStore(nil)
 	opts := transport.Options{SessionStore: store, EventStore: events}

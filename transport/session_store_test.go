@@ -1,7 +1,9 @@
 package transport_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -356,6 +358,26 @@ func TestSessionStore_Threat42_AStoreThatFails(t *testing.T) {
 			t.Errorf("refused requests left %d sessions", n)
 		}
 	})
+}
+
+func TestSessionStore_TheLogTellsOnceThatTheStoreFails(t *testing.T) {
+	store := newSpyStore()
+	var log bytes.Buffer
+	a := newReplica(t, transport.Options{SessionStore: store, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 2 {
+		undo := store.failing()
+		for range 3 {
+			a.status(t, "guessed")
+		}
+		undo()
+		for range 3 {
+			a.status(t, "guessed")
+		}
+	}
+	fails, works := strings.Count(log.String(), "session store fails"), strings.Count(log.String(), "session store works again")
+	if fails != 2 || works != 2 || !strings.Contains(log.String(), "redis-7.internal") {
+		t.Errorf("%s", &log)
+	}
 }
 
 func TestSessionStore_ASessionThatTheServerClosesIsClosedEverywhere(t *testing.T) {

@@ -68,7 +68,8 @@ type Options struct {
 	Addr string
 	// Path is where Run mounts the handler. Empty means "/mcp".
 	Path string
-	// HTTP are the limits and allow-lists of the HTTP transport.
+	// HTTP are the limits and allow-lists of the HTTP transport, and how it keeps
+	// the sessions of legacy clients.
 	HTTP transport.Options
 	// Auth lets only known callers in, over HTTP. Run also serves its metadata;
 	// with Handler, mount [auth.Guard.Metadata] yourself. Nil means that

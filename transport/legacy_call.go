@@ -68,6 +68,9 @@ func (h *HTTPHandler) decode(s *session, c *call) {
 	if c.direct, ref = h.dispatcher.request(s.sdk, c.method, c.params, &c.extra); ref != nil {
 		c.faulty = ref.err // an answer like others, in legacy: it may be one of a batch
 	}
+	if h.stateless && isSubscription(c.method) {
+		c.faulty = errNoUpdates
+	}
 }
 
 // run serves c and answers it.
@@ -82,7 +85,11 @@ func (h *HTTPHandler) run(c *call) {
 		c.reply.answer(c, data, err)
 		return
 	}
-	c.respond(h.dispatcher.serve(&c.ctx, c.method, c.direct))
+	res, err := h.dispatcher.serve(&c.ctx, c.method, c.direct)
+	if kept := c.reply.s.kept; kept != nil && err == nil {
+		kept.served(c)
+	}
+	c.respond(res, err)
 }
 
 // respond answers c. It reports false if that was done before.

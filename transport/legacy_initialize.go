@@ -16,7 +16,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	switch {
 	case !m.isCall():
 		return invalidRequest("initialize needs an id")
-	case r.Header.Get(headerSession) != "":
+	case r.Header.Get(headerSession) != "" && !h.stateless:
 		return invalidRequest("the session is initialized")
 	}
 	c := &call{}
@@ -24,12 +24,9 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	defer c.end(nil)
 
 	owner := h.principal(r.Context())
-	if ref := h.sessions.reserve(owner, ""); ref != nil {
+	s, ref := h.unopened(owner)
+	if ref != nil {
 		return ref
-	}
-	s, err := h.sessions.newSession(owner)
-	if err != nil {
-		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
 	}
 	e := &exchange{calls: 1, owner: abortFunc(func(cause error) { c.end(cause); s.end(SessionDrained) })}
 	if ref := h.calls.begin(e, ""); ref != nil {
@@ -40,6 +37,14 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	data, err := h.ask(s, c)
 	if err == nil {
 		s.version, err = agreedVersion(data)
+	}
+	if err == nil && h.stateless {
+		s.release()
+		h.answerOnce(w, r, data, nil)
+		return nil
+	}
+	if err == nil && s.kept != nil {
+		err = s.kept.create(r.Context())
 	}
 	if err == nil && !h.sessions.add(s) {
 		err = unavailable("").err
@@ -56,6 +61,21 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	w.Header()[headerSession] = []string{s.id}
 	h.answerOnce(w, r, data, nil)
 	return nil
+}
+
+// unopened returns a session that waits for initialize.
+func (h *HTTPHandler) unopened(owner string) (*session, *refusal) {
+	if h.stateless {
+		return h.shared.connect(singleSession, "", nil)
+	}
+	if ref := h.sessions.reserve(owner, ""); ref != nil {
+		return nil, ref
+	}
+	s, err := h.sessions.newSession(owner)
+	if err != nil {
+		return nil, coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
+	}
+	return s, nil
 }
 
 // agreedVersion reads the protocol version from the answer to initialize.

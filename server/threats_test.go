@@ -86,12 +86,14 @@ func TestThreat22_AFloodOfRequestsThatAreLeftIsBounded(t *testing.T) {
 		}))
 		h, err := srv.Handler()
 		mustAdd(t, err)
+		// The first call of a tool lists the tools, which takes a slot, too.
+		modernly(t.Context(), h, 1, "deaf", `{"unknown":1}`, nil)
 		var clients sync.WaitGroup
 		shed := make(chan bool, 200)
 		for i := range 200 {
 			clients.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(time.Millisecond, cancel) // the client leaves
+				time.AfterFunc(time.Second/2, cancel) // the client leaves
 				w := modernly(ctx, h, i, "deaf", "{}", nil)
 				shed <- w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "1"
 			})

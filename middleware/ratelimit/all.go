@@ -1,0 +1,187 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+)
+
+// A Charge is what one rule wants to take.
+type Charge struct {
+	Rule    string // becomes Decision.Rule
+	Limiter Limiter
+	Key     string
+	Cost    int
+}
+
+// maxCharges is how many charges may be decided about together.
+const maxCharges = 8
+
+var (
+	errTooMany = fmt.Errorf("ratelimit: more than %d charges at once", maxCharges)
+	errTwice   = errors.New("ratelimit: a limiter has two charges at once")
+	errApart   = errors.New("ratelimit: limiters that are not local and do not join each other cannot decide together")
+)
+
+// AllowAll takes all charges or none, and returns the tightest decision: of the
+// refusals that with the longest wait, else that with the least remaining.
+//
+// Local limiters decide in one step: no other call sees a budget from which one
+// that is refused took. Limiters that are not [Local] are asked last, in one
+// step if they are [Joint], and only if no local one refuses; while they are
+// asked the others hold what was taken, and get it back if the answer is no.
+//
+// A limiter may have one charge; at most 8 charges are taken, at most one of
+// them for a limiter that is neither local nor joins the others. A limiter that
+// cannot decide makes an error with code Unavailable, and nothing is taken.
+func AllowAll(ctx context.Context, charges []Charge) (Decision, error) {
+	p := plan{charges: charges}
+	if err := p.order(); err != nil {
+		return Decision{}, err
+	}
+	d := p.takeLocal()
+	if p.remote == 0 || (p.locals > 0 && !d.Allowed) {
+		return d, nil
+	}
+	e, err := askRemote(ctx, charges, p.remote)
+	if err != nil || !e.Allowed {
+		p.giveBack()
+	}
+	if err != nil || p.locals == 0 || e.tighter(d) {
+		return e, err
+	}
+	return d, nil
+}
+
+// A plan is how the charges are decided about: the local ones in the order of
+// their locks, which is the same for all callers.
+type plan struct {
+	charges []Charge
+	locals  int
+	remote  int
+	local   [maxCharges]localCharge
+	taken   int64
+}
+
+type localCharge struct {
+	charge int
+	on     *Local
+	key    string
+	hash   uint64
+	at     int32
+	shared bool
+}
+
+func (p *plan) order() error {
+	if len(p.charges) > maxCharges {
+		return errTooMany
+	}
+	for i := range p.charges {
+		c := &p.charges[i]
+		if c.Cost < 0 {
+			return errNegative
+		}
+		l, ok := c.Limiter.(*Local)
+		if !ok {
+			p.remote++
+			continue
+		}
+		if l.err != nil {
+			return l.err
+		}
+		at := p.locals
+		for ; at > 0 && p.local[at-1].on.id >= l.id; at-- {
+			if p.local[at-1].on == l {
+				return errTwice
+			}
+			p.local[at] = p.local[at-1]
+		}
+		key := fit(c.Key)
+		p.local[at] = localCharge{charge: i, on: l, key: key, hash: l.store.hash(key)}
+		p.locals++
+	}
+	return nil
+}
+
+// takeLocal decides with all budgets locked.
+func (p *plan) takeLocal() Decision {
+	local := p.local[:p.locals]
+	for i := range local {
+		local[i].on.store.lock(local[i].hash)
+	}
+	p.taken = now()
+	all := Decision{Allowed: true}
+	for i := range local {
+		c := &local[i]
+		var d Decision
+		d, c.at = c.on.inspect(c.hash, c.key, p.taken, p.charges[c.charge].Cost)
+		if i == 0 || d.tighter(all) {
+			d.Rule = p.charges[c.charge].Rule
+			all = d
+		}
+	}
+	for i := range local {
+		c := &local[i]
+		if cost := p.charges[c.charge].Cost; all.Allowed && cost > 0 {
+			c.shared = c.on.store.take(c.hash, c.key, c.at, p.taken, cost)
+		}
+		c.on.store.unlock(c.hash)
+	}
+	return all
+}
+
+func (p *plan) giveBack() {
+	for i := range p.local[:p.locals] {
+		c := &p.local[i]
+		if cost := p.charges[c.charge].Cost; cost > 0 {
+			s := c.on.store
+			s.lock(c.hash)
+			s.giveBack(c.hash, c.key, now(), p.taken, cost, c.shared)
+			s.unlock(c.hash)
+		}
+	}
+}
+
+// askRemote decides about the charges that are not local, of which there are n.
+// They are copied for it, so that those of other calls need no heap.
+func askRemote(ctx context.Context, charges []Charge, n int) (d Decision, err error) {
+	remote := make([]Charge, 0, n)
+	for _, c := range charges {
+		if _, ok := c.Limiter.(*Local); !ok {
+			remote = append(remote, c)
+		}
+	}
+	first := remote[0]
+	if n == 1 {
+		d, err = first.Limiter.Allow(ctx, first.Key, first.Cost)
+		d.Rule = first.Rule
+	} else {
+		if err := joined(remote); err != nil {
+			return Decision{}, err
+		}
+		d, err = first.Limiter.(Joint).AllowAll(ctx, remote) //nolint:errcheck // joined has looked
+	}
+	switch {
+	case err == nil:
+		return d, nil
+	case ctx.Err() != nil:
+		return Decision{}, err
+	}
+	return Decision{}, mcperrors.Wrap(mcperrors.Unavailable, "the limits cannot be checked now, retry shortly", err)
+}
+
+// joined returns an error unless the first limiter can decide about all.
+func joined(remote []Charge) error {
+	j, ok := remote[0].Limiter.(Joint)
+	if !ok {
+		return errApart
+	}
+	for _, c := range remote[1:] {
+		if !j.Joins(c.Limiter) {
+			return errApart
+		}
+	}
+	return nil
+}

@@ -37,49 +37,51 @@ var (
 // them for a limiter that is neither local nor joins the others. A limiter that
 // cannot decide makes an error with code Unavailable, and nothing is taken.
 func AllowAll(ctx context.Context, charges []Charge) (Decision, error) {
-	p := plan{charges: charges}
-	if err := p.order(); err != nil {
+	var p plan
+	if err := p.order(charges); err != nil {
 		return Decision{}, err
 	}
-	d := p.takeLocal()
-	if p.remote == 0 || (p.locals > 0 && !d.Allowed) {
+	d := p.take()
+	if p.n > 0 {
+		d.Rule = charges[p.tightest].Rule
+	}
+	if p.remote == 0 || !d.Allowed {
 		return d, nil
 	}
 	e, err := askRemote(ctx, charges, p.remote)
 	if err != nil || !e.Allowed {
 		p.giveBack()
 	}
-	if err != nil || p.locals == 0 || e.tighter(d) {
+	if err != nil || p.n == 0 || e.tighter(d) {
 		return e, err
 	}
 	return d, nil
 }
 
-// A plan is how the charges are decided about: the local ones in the order of
-// their locks, which is the same for all callers.
+// A plan has the charges of local limiters in the order of their locks, which
+// is the same for all callers. It does not keep the charges themselves, which
+// lets those of a caller stay on its stack.
 type plan struct {
-	charges []Charge
-	locals  int
-	remote  int
-	local   [maxCharges]localCharge
-	taken   int64
+	n, remote int // charges of local limiters, and of others
+	local     [maxCharges]localCharge
+	taken     int64 // when
+	tightest  int   // charge
 }
 
 type localCharge struct {
-	charge int
-	on     *Local
-	key    string
-	hash   uint64
-	at     int32
-	shared bool
+	charge, cost int
+	on           *Local
+	key          id
+	at           int
+	shared       bool
 }
 
-func (p *plan) order() error {
-	if len(p.charges) > maxCharges {
+func (p *plan) order(charges []Charge) error {
+	if len(charges) > maxCharges {
 		return errTooMany
 	}
-	for i := range p.charges {
-		c := &p.charges[i]
+	for i := range charges {
+		c := &charges[i]
 		if c.Cost < 0 {
 			return errNegative
 		}
@@ -91,55 +93,51 @@ func (p *plan) order() error {
 		if l.err != nil {
 			return l.err
 		}
-		at := p.locals
-		for ; at > 0 && p.local[at-1].on.id >= l.id; at-- {
+		at := p.n
+		for ; at > 0 && p.local[at-1].on.order >= l.order; at-- {
 			if p.local[at-1].on == l {
 				return errTwice
 			}
 			p.local[at] = p.local[at-1]
 		}
-		key := fit(c.Key)
-		p.local[at] = localCharge{charge: i, on: l, key: key, hash: l.store.hash(key)}
-		p.locals++
+		p.local[at] = localCharge{charge: i, cost: c.Cost, on: l, key: l.store.id(c.Key)}
+		p.n++
 	}
 	return nil
 }
 
-// takeLocal decides with all budgets locked.
-func (p *plan) takeLocal() Decision {
-	local := p.local[:p.locals]
+// take decides with all budgets locked.
+func (p *plan) take() Decision {
+	local := p.local[:p.n]
 	for i := range local {
-		local[i].on.store.lock(local[i].hash)
+		local[i].on.store.lock(local[i].key)
 	}
 	p.taken = now()
 	all := Decision{Allowed: true}
 	for i := range local {
 		c := &local[i]
 		var d Decision
-		d, c.at = c.on.inspect(c.hash, c.key, p.taken, p.charges[c.charge].Cost)
-		if i == 0 || d.tighter(all) {
-			d.Rule = p.charges[c.charge].Rule
-			all = d
+		if d, c.at = c.on.inspect(c.key, p.taken, c.cost); i == 0 || d.tighter(all) {
+			all, p.tightest = d, c.charge
 		}
 	}
 	for i := range local {
 		c := &local[i]
-		if cost := p.charges[c.charge].Cost; all.Allowed && cost > 0 {
-			c.shared = c.on.store.take(c.hash, c.key, c.at, p.taken, cost)
+		if all.Allowed && c.cost > 0 {
+			c.shared = c.on.store.take(c.key, c.at, p.taken, c.cost)
 		}
-		c.on.store.unlock(c.hash)
+		c.on.store.unlock(c.key)
 	}
 	return all
 }
 
 func (p *plan) giveBack() {
-	for i := range p.local[:p.locals] {
-		c := &p.local[i]
-		if cost := p.charges[c.charge].Cost; cost > 0 {
+	for i := range p.local[:p.n] {
+		if c := &p.local[i]; c.cost > 0 {
 			s := c.on.store
-			s.lock(c.hash)
-			s.giveBack(c.hash, c.key, now(), p.taken, cost, c.shared)
-			s.unlock(c.hash)
+			s.lock(c.key)
+			s.giveBack(c.key, now(), p.taken, c.cost, c.shared)
+			s.unlock(c.key)
 		}
 	}
 }

@@ -2,11 +2,13 @@ package ratelimit_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/time/rate"
 
@@ -15,22 +17,16 @@ import (
 
 const benchKeys = 100_000
 
-// somebody returns keys in an order that no cache foresees.
-func somebody() func() string {
-	n := uint32(1)
+// callers return the keys of callers, in an order that no cache foresees. As in
+// a server a key was just made. It is valid until the next one.
+func callers(seed uint64) func() string {
+	r := rand.New(rand.NewPCG(seed, 0))
+	buf := make([]byte, 0, 64)
 	return func() string {
-		n = n*1664525 + 1013904223
-		return keys[n>>8%benchKeys]
+		buf = strconv.AppendUint(append(buf[:0], `"https://issuer.example""user-`...), r.Uint64N(benchKeys), 10)
+		return unsafe.String(&buf[0], len(buf))
 	}
 }
-
-var keys = func() []string {
-	keys := make([]string, benchKeys)
-	for i := range keys {
-		keys[i] = `"https://issuer.example""user-` + strconv.Itoa(i) + `"`
-	}
-	return keys
-}()
 
 func algorithms() map[string]*ratelimit.Local {
 	return map[string]*ratelimit.Local{
@@ -44,19 +40,19 @@ func algorithms() map[string]*ratelimit.Local {
 // under one lock, which forgets nothing and is bounded by nothing.
 func BenchmarkAllow(b *testing.B) {
 	for name, l := range algorithms() {
-		for _, key := range keys {
-			_, _ = l.Allow(b.Context(), key, 1)
+		for i := range benchKeys {
+			_, _ = l.Allow(b.Context(), `"https://issuer.example""user-`+strconv.Itoa(i), 1)
 		}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			next := somebody()
+			next := callers(1)
 			for b.Loop() {
 				_, _ = l.Allow(context.Background(), next(), 1)
 			}
 		})
 		b.Run(name+" parallel", func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
-				next := somebody()
+				next := callers(1)
 				for pb.Next() {
 					_, _ = l.Allow(context.Background(), next(), 1)
 				}
@@ -75,25 +71,25 @@ func BenchmarkAllow(b *testing.B) {
 		mu.Unlock()
 		return l.Allow()
 	}
-	for _, key := range keys {
-		allow(key)
+	for i := range benchKeys {
+		allow(`"https://issuer.example""user-` + strconv.Itoa(i))
 	}
 	b.Run("map of x time rate", func(b *testing.B) {
-		next := somebody()
+		next := callers(1)
 		for b.Loop() {
 			allow(next())
 		}
 	})
 	b.Run("map of x time rate parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
-			next := somebody()
+			next := callers(1)
 			for pb.Next() {
 				allow(next())
 			}
 		})
 	})
 	b.Run("the keys alone", func(b *testing.B) {
-		next := somebody()
+		next := callers(1)
 		n := 0
 		for b.Loop() {
 			n += int(next()[30])
@@ -106,7 +102,7 @@ var sink atomic.Int64
 
 // Three rules decided together: principal, tool, all.
 func BenchmarkAllowAll(b *testing.B) {
-	a, c, d := ratelimit.SlidingWindow(100, time.Second), ratelimit.SlidingWindow(1000, time.Second), ratelimit.SlidingCounter(1<<20, time.Second)
+	a, c, d := ratelimit.SlidingWindow(100, time.Second), ratelimit.SlidingCounter(1<<28, time.Second), ratelimit.SlidingCounter(1<<28, time.Second)
 	run := func(next func() string) {
 		charges := [...]ratelimit.Charge{
 			{Rule: "caller", Limiter: a, Key: next(), Cost: 1},
@@ -117,14 +113,14 @@ func BenchmarkAllowAll(b *testing.B) {
 	}
 	b.Run("serial", func(b *testing.B) {
 		b.ReportAllocs()
-		next := somebody()
+		next := callers(1)
 		for b.Loop() {
 			run(next)
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
-			next := somebody()
+			next := callers(1)
 			for pb.Next() {
 				run(next)
 			}

@@ -31,7 +31,7 @@ func (a *counterAlg) roll(c *counter, now int64) {
 // carried is what of prev still counts when left of the bucket is to come,
 // rounded up.
 func (a *counterAlg) carried(prev uint64, left int64) uint64 {
-	hi, lo := bits.Mul64(prev, uint64(left))    //nolint:gosec // left is in [0, window]
+	hi, lo := bits.Mul64(prev, uint64(left))     //nolint:gosec // left is in [0, window]
 	q, r := bits.Div64(hi, lo, uint64(a.window)) //nolint:gosec // the window is positive
 	if r > 0 {
 		q++
@@ -101,9 +101,13 @@ func (a *counterAlg) giveBack(c *counter, now, taken int64, cost int) {
 }
 
 func (a *counterAlg) idle(c *counter, now int64) bool {
-	rolled := *c
-	a.roll(&rolled, now)
-	return rolled.cur == 0 && rolled.prev == 0
+	switch {
+	case c.cur > 0:
+		return now >= c.start+2*a.window
+	case c.prev > 0:
+		return now >= c.start+a.window
+	}
+	return true
 }
 
 func (a *counterAlg) inherit(dst, src *counter, _ int64) { *dst = *src }

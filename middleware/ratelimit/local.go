@@ -29,7 +29,7 @@ const (
 // share a few budgets, and a key that gets room later starts with what the
 // shared budget has used.
 type Local struct {
-	id    uint64 // the order in which several are locked
+	order uint64 // in which several are locked
 	limit int
 	err   error // a mistake in the arguments
 	make  func(maxKeys int) store
@@ -38,16 +38,16 @@ type Local struct {
 
 // A store is a table of any state.
 type store interface {
-	hash(key string) uint64
-	lock(hash uint64)
-	unlock(hash uint64)
-	inspect(hash uint64, key string, now int64, cost int) (Decision, int32)
-	take(hash uint64, key string, at int32, now int64, cost int) (shared bool)
-	giveBack(hash uint64, key string, now, taken int64, cost int, shared bool)
+	id(key string) id
+	lock(key id)
+	unlock(key id)
+	inspect(key id, now int64, cost int) (Decision, int)
+	take(key id, at int, now int64, cost int) (shared bool)
+	giveBack(key id, now, taken int64, cost int, shared bool)
 	counts() (keys, shared int64)
 }
 
-var lastID atomic.Uint64
+var locals atomic.Uint64
 
 // SlidingWindow allows at most limit in any window, whatever the arrivals: for
 // every moment, what was allowed since, and less than a window later, is at
@@ -94,7 +94,7 @@ func TokenBucket(limit int, per time.Duration, burst int) *Local {
 }
 
 func newLocal(limit, most int, window time.Duration, keys int, make func(int) store) *Local {
-	l := &Local{id: lastID.Add(1), limit: limit, make: make}
+	l := &Local{order: locals.Add(1), limit: limit, make: make}
 	switch {
 	case limit <= 0 || limit > most:
 		l.err = fmt.Errorf("ratelimit: a limit of %d is not between 1 and %d", limit, most)
@@ -109,7 +109,7 @@ func newLocal(limit, most int, window time.Duration, keys int, make func(int) st
 // WithMaxKeys returns a new limiter with the limit of l, which keeps at most n
 // keys. Zero or less is a mistake, as in [SlidingWindow].
 func (l *Local) WithMaxKeys(n int) *Local {
-	c := &Local{id: lastID.Add(1), limit: l.limit, make: l.make, err: l.err}
+	c := &Local{order: locals.Add(1), limit: l.limit, make: l.make, err: l.err}
 	if n <= 0 || n > maxLimit {
 		c.err = errors.Join(c.err, fmt.Errorf("ratelimit: %d keys are not between 1 and %d", n, maxLimit))
 	}
@@ -124,15 +124,14 @@ func (l *Local) Allow(_ context.Context, key string, cost int) (Decision, error)
 	if err := l.check(cost); err != nil {
 		return Decision{}, err
 	}
-	key = fit(key)
-	hash := l.store.hash(key)
-	l.store.lock(hash)
+	id := l.store.id(key)
+	l.store.lock(id)
 	t := now()
-	d, at := l.inspect(hash, key, t, cost)
+	d, at := l.inspect(id, t, cost)
 	if d.Allowed && cost > 0 {
-		l.store.take(hash, key, at, t, cost)
+		l.store.take(id, at, t, cost)
 	}
-	l.store.unlock(hash)
+	l.store.unlock(id)
 	return d, nil
 }
 
@@ -176,11 +175,11 @@ func (l *Local) check(cost int) error {
 var errNegative = errors.New("ratelimit: negative cost")
 
 // inspect is the store's, also for a cost that never fits.
-func (l *Local) inspect(hash uint64, key string, t int64, cost int) (Decision, int32) {
+func (l *Local) inspect(key id, now int64, cost int) (Decision, int) {
 	if cost <= l.limit {
-		return l.store.inspect(hash, key, t, cost)
+		return l.store.inspect(key, now, cost)
 	}
-	d, at := l.store.inspect(hash, key, t, 0)
+	d, at := l.store.inspect(key, now, 0)
 	d.Allowed, d.RetryAfter = false, Never
 	return d, at
 }

@@ -17,9 +17,18 @@ type counter struct {
 	prev, cur uint64
 }
 
+// start returns where the bucket of now begins. Times may be negative.
+func (a *counterAlg) start(now int64) int64 {
+	into := now % a.window
+	if into < 0 {
+		into += a.window
+	}
+	return now - into
+}
+
 // roll moves c to the bucket of now.
 func (a *counterAlg) roll(c *counter, now int64) {
-	switch start := now - now%a.window; start {
+	switch start := a.start(now); start {
 	case c.start:
 	case c.start + a.window:
 		*c = counter{start: start, prev: c.cur}
@@ -92,7 +101,7 @@ func (a *counterAlg) take(c *counter, now int64, cost int) {
 func (a *counterAlg) giveBack(c *counter, now, taken int64, cost int) {
 	a.roll(c, now)
 	n := uint64(cost) //nolint:gosec // not negative
-	switch taken - taken%a.window {
+	switch a.start(taken) {
 	case c.start:
 		c.cur -= min(n, c.cur)
 	case c.start - a.window:

@@ -27,6 +27,7 @@ const (
 	maxShards    = 64
 	keysPerShard = 256 // fewer keys need fewer shards
 	sweepStep    = 16  // slots that a new key looks at for keys to remove
+	sweepFull    = 256 // slots that it looks at for one, if there is no room
 )
 
 // grace is how long a key may be idle if there is room: who comes back soon
@@ -127,10 +128,15 @@ func (t *table[S]) insert(sh *shard[S], key id, now int64) int {
 // sweep removes idle keys from the next few slots. Each new key looks at more
 // slots than it takes, so what is idle goes without anybody's clock.
 func (t *table[S]) sweep(sh *shard[S], now int64) {
-	if t.keys.Load() < t.maxKeys {
+	full := t.keys.Load() >= t.maxKeys
+	if !full {
 		now -= int64(grace)
 	}
-	for range min(sweepStep, len(sh.slots)) {
+	removed := false
+	for n := range min(sweepFull, len(sh.slots)) {
+		if n >= sweepStep && (removed || !full) {
+			return
+		}
 		if sh.hand >= len(sh.slots) {
 			sh.hand = 0
 		}
@@ -140,5 +146,6 @@ func (t *table[S]) sweep(sh *shard[S], now int64) {
 		}
 		sh.remove(sh.hand) // another may have its slot now
 		t.keys.Add(-1)
+		removed = true
 	}
 }

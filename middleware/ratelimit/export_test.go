@@ -1,0 +1,4 @@
+package ratelimit
+
+// Base is what times are measured from.
+var Base = base

@@ -1,7 +1,6 @@
 package ratelimit_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -39,22 +38,23 @@ func algorithms() map[string]*ratelimit.Local {
 // One decision among 100,000 keys, beside a plain map of x/time/rate limiters
 // under one lock, which forgets nothing and is bounded by nothing.
 func BenchmarkAllow(b *testing.B) {
+	ctx := b.Context()
 	for name, l := range algorithms() {
 		for i := range benchKeys {
-			_, _ = l.Allow(b.Context(), `"https://issuer.example""user-`+strconv.Itoa(i), 1)
+			_, _ = l.Allow(ctx, `"https://issuer.example""user-`+strconv.Itoa(i), 1)
 		}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			next := callers(1)
 			for b.Loop() {
-				_, _ = l.Allow(context.Background(), next(), 1)
+				_, _ = l.Allow(ctx, next(), 1)
 			}
 		})
 		b.Run(name+" parallel", func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				next := callers(1)
 				for pb.Next() {
-					_, _ = l.Allow(context.Background(), next(), 1)
+					_, _ = l.Allow(ctx, next(), 1)
 				}
 			})
 		})
@@ -102,6 +102,7 @@ var sink atomic.Int64
 
 // Three rules decided together: principal, tool, all.
 func BenchmarkAllowAll(b *testing.B) {
+	ctx := b.Context()
 	a, c, d := ratelimit.SlidingWindow(100, time.Second), ratelimit.SlidingCounter(1<<28, time.Second), ratelimit.SlidingCounter(1<<28, time.Second)
 	run := func(next func() string) {
 		charges := [...]ratelimit.Charge{
@@ -109,7 +110,7 @@ func BenchmarkAllowAll(b *testing.B) {
 			{Rule: "search", Limiter: c, Key: "search", Cost: 1},
 			{Rule: "all", Limiter: d, Cost: 1},
 		}
-		_, _ = ratelimit.AllowAll(context.Background(), charges[:])
+		_, _ = ratelimit.AllowAll(ctx, charges[:])
 	}
 	b.Run("serial", func(b *testing.B) {
 		b.ReportAllocs()

@@ -69,10 +69,11 @@ type naive struct {
 }
 
 func (n *naive) used(at time.Time) (used int) {
-	for _, t := range n.times {
-		if at.Sub(t) < n.window {
-			used++
+	for _, t := range slices.Backward(n.times) {
+		if at.Sub(t) >= n.window {
+			break
 		}
+		used++
 	}
 	return used
 }

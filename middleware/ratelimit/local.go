@@ -32,7 +32,7 @@ type Local struct {
 	order uint64 // in which several are locked
 	limit int
 	err   error // a mistake in the arguments
-	make  func(maxKeys int) store
+	build func(maxKeys int) store
 	store store
 }
 
@@ -93,15 +93,15 @@ func TokenBucket(limit int, per time.Duration, burst int) *Local {
 	return l
 }
 
-func newLocal(limit, most int, window time.Duration, keys int, make func(int) store) *Local {
-	l := &Local{order: locals.Add(1), limit: limit, make: make}
+func newLocal(limit, most int, window time.Duration, keys int, build func(int) store) *Local {
+	l := &Local{order: locals.Add(1), limit: limit, build: build}
 	switch {
 	case limit <= 0 || limit > most:
 		l.err = fmt.Errorf("ratelimit: a limit of %d is not between 1 and %d", limit, most)
 	case window <= 0 || window > maxTime:
 		l.err = fmt.Errorf("ratelimit: a window of %v is not between 1ns and %v", window, maxTime)
 	default:
-		l.store = make(keys)
+		l.store = build(keys)
 	}
 	return l
 }
@@ -109,12 +109,12 @@ func newLocal(limit, most int, window time.Duration, keys int, make func(int) st
 // WithMaxKeys returns a new limiter with the limit of l, which keeps at most n
 // keys. Zero or less is a mistake, as in [SlidingWindow].
 func (l *Local) WithMaxKeys(n int) *Local {
-	c := &Local{order: locals.Add(1), limit: l.limit, make: l.make, err: l.err}
+	c := &Local{order: locals.Add(1), limit: l.limit, build: l.build, err: l.err}
 	if n <= 0 || n > maxLimit {
 		c.err = errors.Join(c.err, fmt.Errorf("ratelimit: %d keys are not between 1 and %d", n, maxLimit))
 	}
 	if c.err == nil {
-		c.store = c.make(n)
+		c.store = c.build(n)
 	}
 	return c
 }

@@ -32,7 +32,7 @@ func (sh *shard[S]) state(at int) *S {
 }
 
 // home is where the search for key begins.
-func (sh *shard[S]) home(key id) int { return int(key.hash & uint64(len(sh.slots)-1)) } //nolint:gosec // below len
+func (sh *shard[S]) home(key id) int { return int(key.hash&(1<<31-1)) & (len(sh.slots) - 1) }
 
 func (sh *shard[S]) next(at int) int { return (at + 1) & (len(sh.slots) - 1) }
 

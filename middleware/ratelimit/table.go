@@ -68,7 +68,7 @@ func (t *table[S]) id(key string) id {
 
 // shard goes by the high bits of the hash; slots go by the low ones.
 func (t *table[S]) shard(key id) *shard[S] {
-	return &t.shards[key.hash>>32&uint64(len(t.shards)-1)]
+	return &t.shards[int(key.hash>>32)&(len(t.shards)-1)]
 }
 
 func (t *table[S]) lock(key id)   { t.shard(key).mu.Lock() }

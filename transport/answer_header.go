@@ -22,12 +22,16 @@ func (c *call) SetHeader(name, value string) {
 	r := c.reply
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.batch || r.started || r.done {
-		return
+	if !r.batch && !r.started && !r.done {
+		r.post.setHeader(name, value)
 	}
-	r.post.mu.Lock()
-	defer r.post.mu.Unlock()
-	if !r.post.dead {
-		r.post.w.Header().Set(name, value)
+}
+
+// setHeader sets a field of the response's header, which nothing of was sent.
+func (o *output) setHeader(name, value string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.dead {
+		o.w.Header().Set(name, value)
 	}
 }

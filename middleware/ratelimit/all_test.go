@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +148,63 @@ func TestAllowAll_TakesAnyOrderOfLimiters(t *testing.T) {
 	}
 }
 
+// Whoever waits for the lock of one limiter has those of all before it, also
+// if its charges are the other way round.
+func TestAllowAll_LocksInOneOrder(t *testing.T) {
+	first, second := ratelimit.SlidingWindow(1, time.Second), ratelimit.SlidingWindow(1, time.Second)
+	release, ok := ratelimit.TryHold(second, "")
+	if !ok {
+		t.Fatal("held by nobody")
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if d, err := ratelimit.AllowAll(t.Context(), []ratelimit.Charge{{Limiter: second, Cost: 1}, {Limiter: first, Cost: 1}}); err != nil || !d.Allowed {
+			t.Errorf("got %+v, %v", d, err)
+		}
+	})
+	defer wg.Wait()
+	defer release()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 5000 {
+		unlock, ok := ratelimit.TryHold(first, "")
+		if !ok {
+			return
+		}
+		unlock()
+		<-tick.C
+	}
+	t.Error("it waits without the lock that comes first")
+}
+
+func TestAllowAll_ReportsTheTightest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := func(limit int, window time.Duration, used, cost int, rule string) ratelimit.Charge {
+			l := ratelimit.SlidingWindow(limit, window)
+			allow(t, l, "", used)
+			return ratelimit.Charge{Rule: rule, Limiter: l, Cost: cost}
+		}
+		for want, charges := range map[string][]ratelimit.Charge{
+			"never":    {one(5, time.Hour, 5, 1, "long"), one(5, time.Minute, 0, 6, "never"), one(5, time.Minute, 0, 1, "fits")},
+			"long":     {one(5, time.Minute, 5, 1, "short"), one(5, time.Hour, 5, 1, "long"), one(1, time.Hour, 0, 1, "fits")},
+			"least":    {one(5, time.Hour, 0, 1, "more"), one(9, time.Minute, 5, 1, "least")},
+			"slow":     {one(5, time.Minute, 0, 1, "quick"), one(5, time.Hour, 0, 1, "slow")},
+			"the only": {one(5, time.Minute, 0, 0, "the only")},
+		} {
+			if d := together(t, charges...); d.Rule != want {
+				t.Errorf("got %+v, want rule %s", d, want)
+			}
+			slices.Reverse(charges)
+			for i := range charges { // the same again, the other way round
+				charges[i].Cost = max(charges[i].Cost, 1)
+			}
+			if d := together(t, charges...); d.Rule != want {
+				t.Errorf("the other way round: got %+v, want rule %s", d, want)
+			}
+		}
+	})
+}
+
 func TestAllowAll_RefusesWhatItCannotDecide(t *testing.T) {
 	l := ratelimit.SlidingWindow(1, time.Second)
 	var many []ratelimit.Charge
@@ -155,7 +213,7 @@ func TestAllowAll_RefusesWhatItCannotDecide(t *testing.T) {
 	}
 	for name, charges := range map[string][]ratelimit.Charge{
 		"too many":        many,
-		"a limiter twice": {{Limiter: l, Key: "a", Cost: 1}, {Limiter: l, Key: "b", Cost: 1}},
+		"a limiter twice": {{Limiter: l, Key: "a", Cost: 1}, many[0], {Limiter: l, Key: "b", Cost: 1}},
 		"a negative cost": {{Limiter: l, Cost: -1}},
 		"two places":      {{Limiter: &remote{}, Cost: 1}, {Limiter: &remote{}, Cost: 1}},
 	} {
@@ -229,6 +287,25 @@ func TestAllowAll_GivesBackWhatARemoteRefuses(t *testing.T) {
 				}
 				if n := remaining(t, l, "k"); n != 96 {
 					t.Errorf("%d remain, want 96", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAllowAll_GivesBackWhatWasShared(t *testing.T) {
+	for name, l := range algorithms() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := l.WithMaxKeys(1)
+				allow(t, l, "a", 50)
+				far := &remote{ask: func() (ratelimit.Decision, error) { return refused, nil }}
+				together(t, ratelimit.Charge{Limiter: l, Key: "b", Cost: 70}, ratelimit.Charge{Limiter: far, Cost: 1})
+				if n := remaining(t, l, "c"); n != 100 || l.Overflowed() != 1 {
+					t.Errorf("%d remain of what is shared, %d overflowed", n, l.Overflowed())
+				}
+				if n := remaining(t, l, "a"); n != 50 {
+					t.Errorf("%d remain of a budget that has nothing to do with it", n)
 				}
 			})
 		})

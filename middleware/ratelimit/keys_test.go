@@ -109,20 +109,58 @@ func TestLocal_KeysBeyondTheBoundShareABudget(t *testing.T) {
 }
 
 func TestLocal_AKeyWithRoomStartsWithWhatItMayHaveShared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := ratelimit.SlidingWindow(3, time.Second).WithMaxKeys(1)
-		allow(t, l, "a", 1)
-		pass(time.Second - time.Millisecond)
-		allow(t, l, "b", 3)    // shared: a holds the only place
-		pass(time.Millisecond) // a is idle
-		if allow(t, l, "b", 1).Allowed {
-			t.Error("b gained a second budget within a window")
-		}
-		pass(time.Second - time.Millisecond)
-		if d := allow(t, l, "b", 3); !d.Allowed || l.Overflowed() != 1 {
-			t.Errorf("got %+v, %d overflowed", d, l.Overflowed())
-		}
-	})
+	for name := range algorithms() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := algorithms()[name].WithMaxKeys(1)
+				idle := allow(t, l, "a", 1).Reset
+				pass(idle - 5*time.Millisecond)
+				allow(t, l, "b", 60) // shared: a holds the only place
+				pass(5 * time.Millisecond)
+				shared := remaining(t, l, "b")
+				if shared > 41 {
+					t.Fatalf("%d remain of what is shared", shared)
+				}
+				allow(t, l, "b", 1) // in the place of a
+				if l.Overflowed() != 1 {
+					t.Fatalf("%d overflowed", l.Overflowed())
+				}
+				if n := remaining(t, l, "b"); n > shared-1 || n < shared-2 {
+					t.Errorf("%d remain with room, %d did without", n, shared)
+				}
+				pass(2 * time.Second)
+				if n := remaining(t, l, "b"); n != 100 {
+					t.Errorf("%d remain in the end", n)
+				}
+			})
+		})
+	}
+}
+
+func TestLocal_NoKeyIsEvictedBeforeAllOfItsBudgetIsThere(t *testing.T) {
+	for name := range algorithms() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := algorithms()[name].WithMaxKeys(1)
+				for i := range 10 {
+					allow(t, l, fmt.Sprint("held", i), 100)
+					d := allow(t, l, fmt.Sprint("held", i), 0)
+					pass(d.Reset * time.Duration(i) / 10)
+					for range 3 {
+						before := remaining(t, l, fmt.Sprint("held", i))
+						allow(t, l, "new", 1)
+						if n := remaining(t, l, fmt.Sprint("held", i)); n != before {
+							t.Fatalf("after %d tenths of its reset a key has %d, had %d", i, n, before)
+						}
+					}
+					pass(4 * time.Second)
+				}
+				if l.Overflowed() != 30 {
+					t.Errorf("%d overflowed", l.Overflowed())
+				}
+			})
+		})
+	}
 }
 
 func TestLocal_IdleKeysMakeRoom(t *testing.T) {
@@ -143,6 +181,11 @@ func TestLocal_IdleKeysMakeRoom(t *testing.T) {
 				roomy := algorithms()[name].WithMaxKeys(1000)
 				for i := range 100 {
 					allow(t, roomy, fmt.Sprint("early", i), 1)
+				}
+				pass(5 * time.Second)
+				allow(t, roomy, "another", 1)
+				if n := roomy.Keys(); n != 101 {
+					t.Errorf("%d keys are kept, though there is room for all", n)
 				}
 				pass(2 * time.Minute)
 				for i := range 100 {

@@ -22,6 +22,8 @@ type Rule struct {
 	// Methods are the methods that the rule is about. None means every request
 	// but ping, initialize and server/discover, and no notification; those may
 	// be named here. The error of a notification is dropped, as it has no answer.
+	// Trestle's transport precedes a modern call of a tool that it does not know
+	// by a tools/list in the caller's name, which counts as one.
 	Methods []string
 	// Tools narrows the rule to calls of these tools. None means no narrowing.
 	Tools []string

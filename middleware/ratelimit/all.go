@@ -48,10 +48,10 @@ func AllowAll(ctx context.Context, charges []Charge) (Decision, error) {
 	if p.remote == 0 || !d.Allowed {
 		return d, nil
 	}
+	keep := false
+	defer func() { p.settle(keep) }()
 	e, err := askRemote(ctx, charges, p.remote)
-	if err != nil || !e.Allowed {
-		p.giveBack()
-	}
+	keep = err == nil && e.Allowed
 	if err != nil || p.n == 0 || e.tighter(d) {
 		return e, err
 	}
@@ -106,7 +106,7 @@ func (p *plan) order(charges []Charge) error {
 	return nil
 }
 
-// take decides with all budgets locked.
+// take decides with all budgets locked. If others have to agree, it holds.
 func (p *plan) take() Decision {
 	local := p.local[:p.n]
 	for i := range local {
@@ -124,19 +124,20 @@ func (p *plan) take() Decision {
 	for i := range local {
 		c := &local[i]
 		if all.Allowed && c.cost > 0 {
-			c.shared = c.on.store.take(c.key, c.at, p.taken, c.cost)
+			c.shared = c.on.store.take(c.key, c.at, p.taken, c.cost, p.remote > 0)
 		}
 		c.on.store.unlock(c.key)
 	}
 	return all
 }
 
-func (p *plan) giveBack() {
+// settle keeps or gives back what is held for a remote decision.
+func (p *plan) settle(keep bool) {
 	for i := range p.local[:p.n] {
 		if c := &p.local[i]; c.cost > 0 {
 			s := c.on.store
 			s.lock(c.key)
-			s.giveBack(c.key, now(), p.taken, c.cost, c.shared)
+			s.settle(c.key, now(), p.taken, c.cost, keep, c.shared)
 			s.unlock(c.key)
 		}
 	}

@@ -293,6 +293,42 @@ func TestAllowAll_GivesBackWhatARemoteRefuses(t *testing.T) {
 	}
 }
 
+// What was held while the bucket was full by itself is no gift when it comes back.
+func TestAllowAll_GivesBackNoMoreThanIsMissing(t *testing.T) {
+	for name, l := range algorithms() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				far := &remote{ask: func() (ratelimit.Decision, error) {
+					pass(5 * time.Second)
+					allow(t, l, "k", remaining(t, l, "k"))
+					return refused, nil
+				}}
+				together(t, ratelimit.Charge{Limiter: l, Key: "k", Cost: 30}, ratelimit.Charge{Limiter: far, Cost: 1})
+				if n := remaining(t, l, "k"); n > 30 || (name != "bucket" && n != 0) {
+					t.Errorf("%d remain", n)
+				}
+				pass(5 * time.Second)
+				if n := remaining(t, l, "k"); n != 100 {
+					t.Errorf("%d remain in the end", n)
+				}
+			})
+		})
+	}
+}
+
+func TestAllowAll_GivesBackWhenARemotePanics(t *testing.T) {
+	for name, l := range algorithms() {
+		far := &remote{ask: func() (ratelimit.Decision, error) { panic("far") }}
+		func() {
+			defer func() { _ = recover() }()
+			together(t, ratelimit.Charge{Limiter: l, Key: "k", Cost: 30}, ratelimit.Charge{Limiter: far, Cost: 1})
+		}()
+		if n := remaining(t, l, "k"); n != 100 {
+			t.Errorf("%s: %d remain", name, n)
+		}
+	}
+}
+
 func TestAllowAll_GivesBackWhatWasShared(t *testing.T) {
 	for name, l := range algorithms() {
 		t.Run(name, func(t *testing.T) {

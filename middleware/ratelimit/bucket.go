@@ -14,16 +14,20 @@ type bucketAlg struct {
 	fill  time.Duration // from empty to full
 }
 
-// A bucket has no limiter as long as it is full.
-type bucket struct{ *rate.Limiter }
+// A bucket has no limiter as long as nothing was taken.
+type bucket struct {
+	limiter *rate.Limiter
+	held    int
+}
 
 func at(now int64) time.Time { return base.Add(time.Duration(now)) }
 
 func (a *bucketAlg) tokens(b *bucket, now int64) float64 {
-	if b.Limiter == nil {
-		return float64(a.burst)
+	full := float64(a.burst)
+	if b.limiter != nil {
+		full = b.limiter.TokensAt(at(now))
 	}
-	return b.TokensAt(at(now))
+	return full - float64(b.held)
 }
 
 // after returns how long the rate takes for n tokens. Like x/time/rate it
@@ -47,17 +51,20 @@ func (a *bucketAlg) inspect(b *bucket, now int64, cost int) Decision {
 }
 
 func (a *bucketAlg) take(b *bucket, now int64, cost int) {
-	if b.Limiter == nil {
-		b.Limiter = rate.NewLimiter(a.rate, a.burst)
+	if b.limiter == nil {
+		b.limiter = rate.NewLimiter(a.rate, a.burst)
 	}
-	b.AllowN(at(now), cost)
+	b.limiter.AllowN(at(now), cost)
 }
 
-// giveBack takes a negative number: x/time/rate cancels only reservations that
-// are still to come, and never fills a bucket beyond its burst.
-func (a *bucketAlg) giveBack(b *bucket, now, _ int64, cost int) {
-	if b.Limiter != nil {
-		b.AllowN(at(now), -cost)
+// hold keeps tokens in the bucket, for nobody else. To put them back later
+// would be a gift if the bucket had been full since.
+func (a *bucketAlg) hold(b *bucket, _ int64, cost int) { b.held += cost }
+
+func (a *bucketAlg) settle(b *bucket, now, _ int64, cost int, keep bool) {
+	b.held -= cost
+	if keep {
+		a.take(b, now, cost)
 	}
 }
 
@@ -66,6 +73,5 @@ func (a *bucketAlg) idle(b *bucket, now int64) bool {
 }
 
 func (a *bucketAlg) inherit(dst, src *bucket, now int64) {
-	dst.Limiter = rate.NewLimiter(a.rate, a.burst)
-	dst.AllowN(at(now), min(int(math.Ceil(float64(a.burst)-a.tokens(src, now))), a.burst))
+	a.take(dst, now, min(int(math.Ceil(float64(a.burst)-a.tokens(src, now))), a.burst))
 }

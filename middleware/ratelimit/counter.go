@@ -98,10 +98,15 @@ func (a *counterAlg) take(c *counter, now int64, cost int) {
 	c.cur += uint64(cost) //nolint:gosec // not negative
 }
 
-func (a *counterAlg) giveBack(c *counter, now, taken int64, cost int) {
+func (a *counterAlg) hold(c *counter, now int64, cost int) { a.take(c, now, cost) }
+
+func (a *counterAlg) settle(c *counter, now, held int64, cost int, keep bool) {
+	if keep {
+		return
+	}
 	a.roll(c, now)
 	n := uint64(cost) //nolint:gosec // not negative
-	switch a.start(taken) {
+	switch a.start(held) {
 	case c.start:
 		c.cur -= min(n, c.cur)
 	case c.start - a.window:

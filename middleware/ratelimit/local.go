@@ -42,8 +42,8 @@ type store interface {
 	lock(key id)
 	unlock(key id)
 	inspect(key id, now int64, cost int) (Decision, int)
-	take(key id, at int, now int64, cost int) (shared bool)
-	giveBack(key id, now, taken int64, cost int, shared bool)
+	take(key id, at int, now int64, cost int, hold bool) (shared bool)
+	settle(key id, now, held int64, cost int, keep, shared bool)
 	counts() (keys, shared int64)
 }
 
@@ -129,7 +129,7 @@ func (l *Local) Allow(_ context.Context, key string, cost int) (Decision, error)
 	t := now()
 	d, at := l.inspect(id, t, cost)
 	if d.Allowed && cost > 0 {
-		l.store.take(id, at, t, cost)
+		l.store.take(id, at, t, cost, false)
 	}
 	l.store.unlock(id)
 	return d, nil

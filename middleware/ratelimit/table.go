@@ -14,12 +14,15 @@ type algorithm[S any] interface {
 	inspect(s *S, now int64, cost int) Decision
 	// take takes what inspect allowed.
 	take(s *S, now int64, cost int)
-	// giveBack undoes the take of cost at the time taken, as far as it still counts.
-	giveBack(s *S, now, taken int64, cost int)
+	// hold is a take that settle, once, either keeps or undoes.
+	hold(s *S, now int64, cost int)
+	// settle ends a hold of the time held. It finds s as the hold left it, but
+	// for what others did since, or as good as the zero S.
+	settle(s *S, now, held int64, cost int, keep bool)
 	// idle reports whether s was as good as the zero S at the time now, which
 	// may be before the last take: then it was not.
 	idle(s *S, now int64) bool
-	// inherit makes dst, a zero S, as used up as src.
+	// inherit makes dst, a zero S, as used up as src; holds count as taken.
 	inherit(dst, src *S, now int64)
 }
 
@@ -83,29 +86,34 @@ func (t *table[S]) inspect(key id, now int64, cost int) (Decision, int) {
 	return t.alg.inspect(sh.state(at), now, cost), at
 }
 
-// take takes cost for key, in the slot that inspect told. It reports whether
-// the budget is one that is shared with other keys.
-func (t *table[S]) take(key id, at int, now int64, cost int) (shared bool) {
+// take takes cost for key, in the slot that inspect told, or holds it. It
+// reports whether the budget is one that is shared with other keys.
+func (t *table[S]) take(key id, at int, now int64, cost int, hold bool) (shared bool) {
 	sh := t.shard(key)
 	if at == absent {
 		if at = t.insert(sh, key, now); at == absent {
 			t.shared.Add(1)
 		}
 	}
-	t.alg.take(sh.state(at), now, cost)
+	if hold {
+		t.alg.hold(sh.state(at), now, cost)
+	} else {
+		t.alg.take(sh.state(at), now, cost)
+	}
 	return at == absent
 }
 
-// giveBack undoes take. A key that took from the overflow may have a slot by
-// now, which inherited what was taken.
-func (t *table[S]) giveBack(key id, now, taken int64, cost int, shared bool) {
+// settle ends a hold where it was made. A key that shared a budget may have a
+// slot by now; what that inherited stays.
+func (t *table[S]) settle(key id, now, held int64, cost int, keep, shared bool) {
 	sh := t.shard(key)
-	if at := sh.find(key); at != absent {
-		t.alg.giveBack(sh.state(at), now, taken, cost)
+	at := absent
+	if !shared {
+		if at = sh.find(key); at == absent {
+			return // it has gone, as nothing of it was used any more
+		}
 	}
-	if shared {
-		t.alg.giveBack(&sh.overflow, now, taken, cost)
-	}
+	t.alg.settle(sh.state(at), now, held, cost, keep)
 }
 
 func (t *table[S]) counts() (keys, shared int64) { return t.keys.Load(), t.shared.Load() }

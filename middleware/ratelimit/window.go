@@ -74,15 +74,20 @@ func (l *windowLog) grow(size int) {
 	l.ring, l.head = ring, 0
 }
 
-// giveBack looks for the entries from the end, where they are if little
-// happened since.
-func (a *windowAlg) giveBack(l *windowLog, _, taken int64, cost int) {
+func (a *windowAlg) hold(l *windowLog, now int64, cost int) { a.take(l, now, cost) }
+
+// settle looks for what was held from the end, where it is if little happened
+// since.
+func (a *windowAlg) settle(l *windowLog, _, held int64, cost int, keep bool) {
+	if keep {
+		return
+	}
 	last := l.n - 1
-	for last >= 0 && l.at(last) > taken {
+	for last >= 0 && l.at(last) > held {
 		last--
 	}
 	from := last + 1
-	for from > 0 && last+1-from < cost && l.at(from-1) == taken {
+	for from > 0 && last+1-from < cost && l.at(from-1) == held {
 		from--
 	}
 	gap := last + 1 - from

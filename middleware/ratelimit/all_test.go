@@ -293,6 +293,17 @@ func TestAllowAll_GivesBackWhatARemoteRefuses(t *testing.T) {
 	}
 }
 
+func TestAllowAll_KeepsWhatARemoteAgreesTo(t *testing.T) {
+	for name, l := range algorithms() {
+		synctest.Test(t, func(t *testing.T) {
+			d := together(t, ratelimit.Charge{Limiter: l, Key: "k", Cost: 30}, ratelimit.Charge{Limiter: &remote{}, Cost: 1})
+			if n := remaining(t, l, "k"); n != 70 || !d.Allowed || d.Remaining != 70 {
+				t.Errorf("%s: %d remain after %+v", name, n, d)
+			}
+		})
+	}
+}
+
 // What was held while the bucket was full by itself is no gift when it comes back.
 func TestAllowAll_GivesBackNoMoreThanIsMissing(t *testing.T) {
 	for name, l := range algorithms() {

@@ -62,7 +62,7 @@ func SlidingWindow(limit int, window time.Duration) *Local {
 	})
 }
 
-// SlidingCounter approximates [SlidingWindow] in 24 bytes a key, for large
+// SlidingCounter approximates [SlidingWindow] with 24 bytes a budget, for large
 // limits. It counts in buckets of a window's length, and takes the bucket
 // before as spread evenly. For steady arrivals that is right; after a burst at
 // the end of a bucket it can allow up to, but not reaching, twice the limit
@@ -77,7 +77,7 @@ func SlidingCounter(limit int, window time.Duration) *Local {
 
 // TokenBucket allows bursts of burst, and limit per time over long times: at
 // most burst + limit × t/per in any time t. It is golang.org/x/time/rate for
-// each key, about 150 bytes. Its decisions speak of burst, and of the time in
+// each key. Its decisions speak of burst, and of the time in
 // which an empty bucket is full again. Mistakes are as for [SlidingWindow].
 func TokenBucket(limit int, per time.Duration, burst int) *Local {
 	fill := float64(burst) * float64(per) / float64(limit)

@@ -32,13 +32,24 @@ func (l *windowLog) set(i int, v int64) {
 
 func (l *windowLog) newest() int64 { return l.at(l.n - 1) }
 
-func (a *windowAlg) inspect(l *windowLog, now int64, cost int) Decision {
-	for l.n > 0 && l.at(0) <= now-a.window {
+// forget drops what has left the window. The newest time is looked at first,
+// since whoever is idle has nothing else, and since that is where take will
+// write: two places in memory are fetched at once.
+func (a *windowAlg) forget(l *windowLog, now int64) {
+	if a.idle(l, now) {
+		l.n = 0
+		return
+	}
+	for l.at(0) <= now-a.window {
 		if l.head++; l.head == len(l.ring) {
 			l.head = 0
 		}
 		l.n--
 	}
+}
+
+func (a *windowAlg) inspect(l *windowLog, now int64, cost int) Decision {
+	a.forget(l, now)
 	d := Decision{Limit: a.limit, Window: time.Duration(a.window), Remaining: a.limit - l.n}
 	if lack := cost - d.Remaining; lack > 0 {
 		d.RetryAfter = time.Duration(l.at(lack-1) + a.window - now)

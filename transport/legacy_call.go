@@ -96,12 +96,12 @@ func (h *HTTPHandler) run(c *call) {
 func (c *call) respond(res mcp.Result, err error) bool {
 	buf := getBuffer()
 	defer putBuffer(buf)
-	*buf, err = c.encode(*buf, res, err)
+	*buf, err = c.reply.h.encode(*buf, c, res, err)
 	return c.reply.answer(c, *buf, err)
 }
 
-// encode appends the answer, and survives types that do not encode.
-func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, err error) {
+// encode appends the answer to c, and survives types that do not encode.
+func (h *HTTPHandler) encode(dst []byte, c *call, res mcp.Result, failure error) (data []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -109,7 +109,7 @@ func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, e
 		}
 	}()
 	if failure == nil {
-		if data, failure = c.reply.h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
+		if data, failure = h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
 			return data, nil
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)

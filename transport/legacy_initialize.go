@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -34,10 +33,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 		return ref
 	}
 	defer h.calls.end(e)
-	data, err := h.ask(s, c)
-	if err == nil {
-		s.version, err = agreedVersion(data)
-	}
+	data, err := h.initialize(s, c)
 	if err == nil && h.stateless {
 		s.release()
 		h.answerOnce(w, r, data, nil)
@@ -78,17 +74,19 @@ func (h *HTTPHandler) unopened(owner string) (*session, *refusal) {
 	return s, nil
 }
 
-// agreedVersion reads the protocol version from the answer to initialize.
-func agreedVersion(answer []byte) (string, error) {
-	var sent struct {
-		Result struct {
-			ProtocolVersion string `json:"protocolVersion"`
-		} `json:"result"`
+// initialize returns the answer to c. Both results are set if it is an error.
+func (h *HTTPHandler) initialize(s *session, c *call) (data []byte, err error) {
+	var res mcp.Result
+	p, ref := h.dispatcher.decodeInitialize(c.params)
+	if ref == nil {
+		res, err = h.dispatcher.serve(&c.ctx, c.method, &mcp.ServerRequest[*mcp.InitializeParams]{Session: s.sdk, Params: p, Extra: &c.extra})
+	} else {
+		err = ref.err
 	}
-	if err := json.Unmarshal(answer, &sent); err != nil {
-		return "", mcperrors.Wrap(mcperrors.Internal, "", err)
+	if init, ok := res.(*mcp.InitializeResult); err == nil && ok && init != nil {
+		s.version = init.ProtocolVersion
 	}
-	return sent.Result.ProtocolVersion, nil
+	return h.encode(nil, c, res, err)
 }
 
 // answerOnce writes an answer that has no stream to resume.

@@ -9,13 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/zap"
 
 	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/mcptest"
+	"github.com/trestle-mcp/trestle/middleware"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/server"
 )
@@ -27,12 +30,10 @@ func limitedServer(t *testing.T) *server.Server {
 		p, _ := auth.PrincipalFrom(ctx)
 		return p.Key()
 	})
-	limits, err := ratelimit.New(ratelimit.Options{Headers: true, Rules: []ratelimit.Rule{
+	srv, _ := newServer(t, server.Options{RateLimitHeaders: true, RateLimits: []ratelimit.Rule{
 		{Name: "caller", Key: principal, Limiter: ratelimit.SlidingWindow(1, 89*time.Second+time.Millisecond), Methods: []string{"tools/call"}},
 		{Name: "all", Limiter: ratelimit.SlidingWindow(1000, time.Hour)},
 	}})
-	mustAdd(t, err)
-	srv, _ := newServer(t, server.Options{Middleware: []mcp.Middleware{limits}})
 	mustAdd(t, server.AddTool(srv, tool("x"), func(context.Context, none) (string, error) { return "done", nil }))
 	return srv
 }
@@ -115,6 +116,67 @@ func TestRateLimit_IsInTheHeadersOfTheAnswer(t *testing.T) {
 		}
 		if got, want := res.Header.Get("RateLimit"), `"caller";r=0;t=`+strconv.Itoa(after); got != want {
 			t.Errorf("%s: RateLimit is %s, want %s", era, got, want)
+		}
+	}
+}
+
+// callAs is a call over HTTP, of somebody or of nobody.
+func callAs(subject string) *mcp.CallToolRequest {
+	req := &mcp.CallToolRequest{Params: &mcp.CallToolParamsRaw{Name: "t"}, Extra: &mcp.RequestExtra{Header: http.Header{}}}
+	if subject != "" {
+		req.Extra.TokenInfo = (&auth.Principal{Issuer: "i", Subject: subject}).TokenInfo(time.Time{})
+	}
+	return req
+}
+
+func TestRateLimit_AKnownCallerHasAThousandCallsASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := server.Stack(&server.Options{Logger: zap.NewNop()})(
+			func(context.Context, string, mcp.Request) (mcp.Result, error) { return &mcp.CallToolResult{}, nil })
+		call := func(subject string) mcperrors.Code {
+			res, err := h(t.Context(), "tools/call", callAs(subject))
+			return mcperrors.CodeOf(middleware.Failure(res, err))
+		}
+		for range server.DefaultRateLimit {
+			if code := call("ann"); code != "" {
+				t.Fatal(code)
+			}
+		}
+		if code := call("ann"); code != mcperrors.RateLimited {
+			t.Errorf("the next is %q", code)
+		}
+		for range server.DefaultRateLimit + 1 {
+			if code := call(""); code != "" {
+				t.Fatalf("a caller that nobody knows: %v", code)
+			}
+		}
+		if code := call("bob"); code != "" {
+			t.Errorf("another caller: %v", code)
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
+		if code := call("ann"); code != "" {
+			t.Errorf("a second later: %v", code)
+		}
+	})
+}
+
+func TestRateLimit_RulesWithMistakesLetNobodyCall(t *testing.T) {
+	bad := server.Options{Logger: zap.NewNop(), RateLimits: []ratelimit.Rule{{Name: "a b"}}}
+	if _, err := server.New("x", "1", &bad); err == nil || !strings.Contains(err.Error(), "a b") {
+		t.Errorf("New says %v", err)
+	}
+	h := server.Stack(&bad)(func(context.Context, string, mcp.Request) (mcp.Result, error) { return &mcp.CallToolResult{}, nil })
+	if res, err := h(t.Context(), "tools/call", callAs("ann")); mcperrors.CodeOf(middleware.Failure(res, err)) != mcperrors.Internal {
+		t.Errorf("got %v, %v", res, err)
+	}
+}
+
+func TestRateLimit_NoRulesAreNoLimit(t *testing.T) {
+	h := server.Stack(&server.Options{Logger: zap.NewNop(), RateLimits: []ratelimit.Rule{}})(
+		func(context.Context, string, mcp.Request) (mcp.Result, error) { return &mcp.CallToolResult{}, nil })
+	for range 2 * server.DefaultRateLimit {
+		if res, err := h(t.Context(), "tools/call", callAs("ann")); middleware.Failure(res, err) != nil {
+			t.Fatal(middleware.Failure(res, err))
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 //	Log          sees every outcome
 //	Errors       encodes any error, redacts unknown ones
 //	checkURIs    refuses URIs that no sound client sends
+//	RateLimit    the rules of RateLimits
 //	Middleware   the options' own
 //	Concurrency  sheds load beyond MaxInFlight
 //	Timeout      ends calls at their deadline
@@ -28,8 +29,9 @@ import (
 //
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
-// Nil options mean the defaults. Only Logger, Middleware, MaxInFlight and
-// Timeout matter here; mistakes in other options are not looked for.
+// Nil options mean the defaults. Only Logger, RateLimits, RateLimitHeaders,
+// Middleware, MaxInFlight and Timeout matter here. Mistakes are not looked for,
+// but rules with one let nobody call.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {
@@ -49,6 +51,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
 		checkURIs,
+		o.limits(),
 		middleware.Chain(o.Middleware...),
 		middleware.Concurrency(o.MaxInFlight),
 		deadline.Middleware(),

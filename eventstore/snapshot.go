@@ -1,6 +1,10 @@
 package eventstore
 
-import "context"
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+)
 
 // Snapshots is what a [Backend] may also do: keep the state of aggregates, so
 // that loading one does not replay its whole stream. Snapshots are disposable:
@@ -15,7 +19,7 @@ type Snapshots interface {
 // A Snapshot is the state of an aggregate after an event of its stream.
 type Snapshot struct {
 	Stream string
-	// Kind names the type of the state: see [Aggregate].
+	// Kind is that of the [Aggregate].
 	Kind string
 	// Schema is the version of the form of State.
 	Schema int
@@ -28,4 +32,15 @@ type Snapshot struct {
 	State []byte
 	// Sum is the SHA-256 of all the other fields.
 	Sum [32]byte
+}
+
+func (s Snapshot) sum() [32]byte {
+	var b []byte
+	for _, text := range []string{s.Stream, s.Kind, s.EventID} {
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	b = binary.AppendVarint(b, int64(s.Schema))
+	b = binary.AppendVarint(b, s.Version)
+	return sha256.Sum256(append(b, s.State...))
 }

@@ -30,3 +30,12 @@ func TestBackend_PassesTheSuite(t *testing.T) {
 		Another: again,
 	})
 }
+
+func closeAll(t *testing.T, backends ...*sqlite.Backend) {
+	t.Helper()
+	for _, b := range backends {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func readAck(path string) (int64, error) {
 	defer f.Close()
 	var b [ackSize]byte
 	if _, err := io.ReadFull(f, b[:]); err != nil || binary.LittleEndian.Uint32(b[8:]) != crc32.Checksum(b[:8], castagnoli) {
-		return 0, nil //nolint:nilerr // torn by a loss of power, or damaged: it then knows nothing
+		return 0, nil // torn by a loss of power, or damaged: it then knows nothing
 	}
 	return int64(binary.LittleEndian.Uint64(b[:])), nil //nolint:gosec // written by write
 }

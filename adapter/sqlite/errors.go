@@ -17,15 +17,16 @@ type CorruptError struct {
 	Err  error
 }
 
-func (e *CorruptError) Error() string { return fmt.Sprintf("eventstore: %s is damaged: %v", e.Path, e.Err) }
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("eventstore: %s is damaged: %v", e.Path, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
 // code returns the primary result code of SQLite in err, or 0.
 func code(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() & 0xff
 	}
 	return 0

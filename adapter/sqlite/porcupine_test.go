@@ -98,8 +98,7 @@ func try(t *testing.T, s *eventstore.Store, name string, in op) result {
 		return result{}
 	}
 	stored, err := s.Append(t.Context(), name, eventstore.Expected(in.expect), eventstore.Event{Type: "t"})
-	var conflict *eventstore.ConflictError
-	if errors.As(err, &conflict) {
+	if conflict, ok := errors.AsType[*eventstore.ConflictError](err); ok {
 		return result{version: conflict.Actual, conflict: true}
 	}
 	if err != nil {

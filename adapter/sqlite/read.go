@@ -29,7 +29,7 @@ func (b *Backend) ReadAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 
 func (b *Backend) readAll(ctx context.Context, q eventstore.AllQuery) (eventstore.Page, error) {
 	_, minor := q.After.Parts()
-	after := int64(min(minor, 1<<62)) //nolint:gosec // bounded
+	after := int64(min(minor, 1<<62))
 	// The head is read first: all up to it is there and stays.
 	var head int64
 	if err := b.read.QueryRowContext(ctx, headQuery).Scan(&head); err != nil {
@@ -39,8 +39,8 @@ func (b *Backend) readAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 	if to <= after {
 		return eventstore.Page{Next: q.After, End: true}, nil
 	}
-	query, args := allQuery(after, to, q)
-	p, err := b.page(ctx, q.Limit, query, args...)
+	text, args := allQuery(after, to, q)
+	p, err := b.page(ctx, q.Limit, text, args...)
 	if err != nil {
 		return p, err
 	}
@@ -65,19 +65,19 @@ func (b *Backend) readAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 const headQuery = "SELECT coalesce(max(position), 0) FROM events"
 
 func allQuery(after, to int64, q eventstore.AllQuery) (string, []any) {
-	query := "SELECT " + columns + " FROM events WHERE position > ? AND position <= ?"
+	text := "SELECT " + columns + " FROM events WHERE position > ? AND position <= ?"
 	args := []any{after, to}
 	if f := q.Filter.Types; len(f) > 0 {
-		query += " AND +type IN (?" + strings.Repeat(", ?", len(f)-1) + ")"
+		text += " AND +type IN (?" + strings.Repeat(", ?", len(f)-1) + ")"
 		for _, t := range f {
 			args = append(args, t)
 		}
 	}
 	if prefix := q.Filter.StreamPrefix; prefix != "" {
-		query += " AND substr(CAST(stream AS BLOB), 1, ?) = ?"
-		args = append(args, len(prefix), []byte(prefix))
+		text += " AND substr(CAST(stream AS BLOB), 1, ?) = ?"
+		args = append(args, int64(len(prefix)), []byte(prefix))
 	}
-	return query + " ORDER BY position LIMIT ?", append(args, q.Limit.Events+1)
+	return text + " ORDER BY position LIMIT ?", append(args, int64(q.Limit.Events)+1)
 }
 
 // ReadStream implements [eventstore.Backend].
@@ -111,9 +111,9 @@ func (b *Backend) readStream(ctx context.Context, q eventstore.StreamQuery) (eve
 	if (to-from)*step < 0 {
 		return eventstore.Page{End: true}, nil
 	}
-	query := "SELECT " + columns + " FROM events INDEXED BY events_stream WHERE stream = ? AND version BETWEEN ? AND ?" +
+	text := "SELECT " + columns + " FROM events INDEXED BY events_stream WHERE stream = ? AND version BETWEEN ? AND ?" +
 		" ORDER BY version " + order + " LIMIT ?"
-	p, err := b.page(ctx, q.Limit, query, q.Stream, min(from, to), max(from, to), q.Limit.Events+1)
+	p, err := b.page(ctx, q.Limit, text, q.Stream, min(from, to), max(from, to), int64(q.Limit.Events)+1)
 	if err != nil {
 		return p, err
 	}
@@ -142,31 +142,28 @@ func scanState(r *sql.Row) (s eventstore.StreamState, err error) {
 }
 
 // page runs a query that asks for one event more than the limit.
-func (b *Backend) page(ctx context.Context, limit eventstore.PageLimit, query string, args ...any) (p eventstore.Page, err error) {
-	rows, err := b.read.QueryContext(ctx, query, args...)
+func (b *Backend) page(ctx context.Context, limit eventstore.PageLimit, text string, args ...any) (eventstore.Page, error) {
+	p := eventstore.Page{End: true}
+	conn, err := b.read.Conn(ctx)
 	if err != nil {
 		return p, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var r row
 	var buf []byte
 	size := 0
-	for rows.Next() {
+	err = query(ctx, conn, text, args, func(r *row) (bool, error) {
 		if n := len(p.Events); n == limit.Events || n > 0 && size >= limit.Bytes {
-			return p, nil
-		}
-		if err := r.scan(rows); err != nil {
-			return p, err
+			p.End = false
+			return false, nil
 		}
 		var e eventstore.Event
 		if e, buf, err = r.event(buf); err != nil {
-			return p, b.corrupt("event at position %d: %w", r.position, err)
+			return false, b.corrupt("event at position %d: %w", r.position, err)
 		}
 		size += len(e.Data)
 		p.Events = append(p.Events, e)
-	}
-	p.End = true
-	return p, rows.Err()
+		return true, nil
+	})
+	return p, errors.Join(err, conn.Close())
 }
 
 // SaveSnapshot implements [eventstore.Snapshots]. It shares a transaction with appends.

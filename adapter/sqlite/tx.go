@@ -13,7 +13,7 @@ import (
 
 // tx is the transaction of the writer. It belongs to the writer's goroutine.
 type tx struct {
-	ctx   context.Context //nolint:containedctx // never canceled; see writer.setUp
+	ctx   context.Context // never canceled; see writer.setUp
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	first int64 // the position at its begin
@@ -104,24 +104,12 @@ func (t *tx) repeated(a eventstore.Append, otherwise error) ([]eventstore.Event,
 }
 
 func (t *tx) byID(id string) (e eventstore.Event, ok bool, err error) {
-	stmt, err := t.stmt("SELECT " + columns + " FROM events WHERE id = ?")
-	if err != nil {
-		return e, false, err
-	}
-	rows, err := stmt.QueryContext(t.ctx, id)
-	if err != nil {
-		return e, false, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	if !rows.Next() {
-		return e, false, rows.Err()
-	}
-	var r row
-	if err := r.scan(rows); err != nil {
-		return e, false, err
-	}
-	e, t.buf, err = r.event(t.buf)
-	return e, err == nil, err
+	err = query(t.ctx, t.conn, "SELECT "+columns+" FROM events WHERE id = ?", []any{id}, func(r *row) (bool, error) {
+		ok = true
+		e, t.buf, err = r.event(t.buf)
+		return false, err
+	})
+	return e, ok, err
 }
 
 // chunk is how many events one statement inserts, while there are as many.

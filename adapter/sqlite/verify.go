@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"github.com/trestle-mcp/trestle/eventstore"
 )
 
 // inspect decides whether the file may be opened, on a connection that cannot
@@ -139,31 +137,27 @@ func verify(ctx context.Context, db *sql.DB) (err error) {
 // verifyEvents checks the events after a position: their checksums, and that
 // none is missing between two of them or of their stream.
 func verifyEvents(ctx context.Context, db *sql.DB, after int64) (err error) {
-	rows, err := db.QueryContext(ctx, "SELECT "+columns+" FROM events WHERE position > ? ORDER BY position", after)
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var r row
+	defer func() { err = errors.Join(err, conn.Close()) }()
 	var buf []byte
 	versions := make(map[string]int64)
 	whole := after == 0 // else a stream may begin before
-	for rows.Next() {
-		if err := r.scan(rows); err != nil {
-			return err
-		}
-		var e eventstore.Event
-		if e, buf, err = r.event(buf); err != nil {
-			return fmt.Errorf("event at position %d: %w", r.position, err)
+	text := "SELECT " + columns + " FROM events WHERE position > ? ORDER BY position"
+	return query(ctx, conn, text, []any{after}, func(r *row) (bool, error) {
+		if _, buf, err = r.event(buf); err != nil {
+			return false, fmt.Errorf("event at position %d: %w", r.position, err)
 		}
 		if after++; r.position != after {
-			return fmt.Errorf("position %d is missing", after)
+			return false, fmt.Errorf("position %d is missing", after)
 		}
-		last, seen := versions[e.Stream]
-		if (seen || whole) && e.Version != last+1 {
-			return fmt.Errorf("version %d of stream %q is missing", last+1, e.Stream)
+		last, seen := versions[r.stream]
+		if (seen || whole) && r.version != last+1 {
+			return false, fmt.Errorf("version %d of stream %q is missing", last+1, r.stream)
 		}
-		versions[e.Stream] = e.Version
-	}
-	return rows.Err()
+		versions[r.stream] = r.version
+		return true, nil
+	})
 }

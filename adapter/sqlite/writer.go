@@ -43,7 +43,7 @@ type request struct {
 }
 
 func openWriter(ctx context.Context, b *Backend) (*writer, error) {
-	db, err := sql.Open("sqlite", b.dsn("journal_mode(wal)", "synchronous(full)", "wal_autocheckpoint(4000)"))
+	db, err := sql.Open("sqlite", b.dsn("journal_mode(wal)", "synchronous(full)", "temp_store(memory)", "wal_autocheckpoint(4000)"))
 	if err != nil {
 		return nil, err
 	}

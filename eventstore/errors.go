@@ -8,9 +8,9 @@ import (
 var (
 	// ErrClosed is what a closed store answers.
 	ErrClosed = errors.New("eventstore: closed")
-	// ErrWritesClosed is what a store answers to writes after it failed to make
-	// one durable: what is on the disk is unknown until it is opened again.
-	// Reads go on.
+	// ErrWritesClosed is what a store answers to the writes that it failed to make
+	// durable, and to all later ones: what is on the disk is unknown until it is
+	// opened again. Reads go on.
 	ErrWritesClosed = errors.New("eventstore: closed to writes after a failed commit; reopen it")
 	// ErrNoSpace means that nothing was stored for want of space. The same append
 	// succeeds when there is space again.

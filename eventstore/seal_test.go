@@ -82,7 +82,7 @@ func TestKeys_HidePayloadsFromTheBackendAndFromExports(t *testing.T) {
 		}
 	}
 	for i, e := range readA(t, eventstore.New(backend, nil)) {
-		if clear := bytes.Contains(e.Data, []byte("secret")); clear != (i == 2) {
+		if open := bytes.Contains(e.Data, []byte("secret")); open != (i == 2) {
 			t.Errorf("event %d is stored as %q", i, e.Data)
 		}
 	}

@@ -69,10 +69,11 @@ func (s *Store) Backend() Backend { return s.backend }
 // since. In every other case in which an ID is taken the error is a
 // [*DuplicateError].
 //
-// Other errors: [*ConflictError] when the stream is not as expected,
-// [*InvalidError] for what the limits forbid, [ErrTombstoned], [ErrNoSpace],
-// [ErrWritesClosed], [ErrClosed]. After any error but these, and after the end of
-// ctx, the events may be stored or not: repeat the append with the same IDs.
+// Other errors after which nothing is stored: [*ConflictError] when the stream is
+// not as expected, [*InvalidError] for what the limits forbid, [ErrTombstoned],
+// [ErrNoSpace], [ErrClosed]. After any other one, [ErrWritesClosed] and the end of
+// ctx among them, the events may be stored or not: repeat the append with the
+// same IDs.
 func (s *Store) Append(ctx context.Context, stream string, expected Expected, events ...Event) ([]Event, error) {
 	for _, e := range events {
 		if strings.HasPrefix(e.Type, "$") {

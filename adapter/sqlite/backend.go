@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -87,7 +88,14 @@ func (b *Backend) open(ctx context.Context) error {
 	if err := b.inspect(ctx); err != nil {
 		return err
 	}
-	var err error
+	// The events are nobody else's; the files beside it inherit its permissions.
+	f, err := os.OpenFile(b.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
 	if b.writer, err = openWriter(ctx, b); err != nil {
 		return b.explain(err)
 	}

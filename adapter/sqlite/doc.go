@@ -17,8 +17,8 @@
 //
 // # Damage
 //
-// Each event has a checksum, positions and versions have no gaps, and all of
-// this is checked on every read. Beside the file, in one with the suffix "-ack",
+// Each event has a checksum, positions and versions have no gaps, and every read
+// checks what it sees of that: one with a filter only the checksums. Beside the file, in one with the suffix "-ack",
 // stands how far it was acknowledged; it is written without being synced, so it
 // knows of everything that a killed process acknowledged, and may lag behind
 // after a loss of power. A file that ends before it, or is damaged where Open

@@ -136,6 +136,63 @@ func TestBackend_IsClosedToWritesAfterAFailedCommit(t *testing.T) {
 	}
 }
 
+func TestBackend_AnswersAllWhenAnotherProcessHoldsTheLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	b, err := sqlite.Open(t.Context(), path, &sqlite.Options{BusyTimeout: 200 * time.Millisecond, Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, b) })
+	s := eventstore.New(b, nil)
+	release := make(chan struct{})
+	b.Hold(release)
+	const waiting = 200
+	failed := make(chan error, waiting)
+	for i := range waiting {
+		go func() {
+			_, err := s.Append(t.Context(), "a", eventstore.Any, one(fmt.Sprint(i), 10))
+			failed <- err
+		}()
+	}
+	await(t, func() bool { return b.Waiting() == waiting })
+
+	other, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)&_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	locked := make(chan *sql.Tx)
+	go func() {
+		tx, err := other.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		locked <- tx
+	}()
+	close(release)
+	tx := <-locked
+	if got := read(t, b); len(got) == 0 { // the lock came first
+		began := time.Now()
+		for range waiting {
+			if err := <-failed; err == nil || errors.Is(err, eventstore.ErrWritesClosed) {
+				t.Errorf("append: %v", err)
+			}
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%d appends waited one after the other: %v", waiting, took)
+		}
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), "b", eventstore.NoStream, one("after", 10)); err != nil {
+		t.Error(err)
+	}
+	if err := b.Verify(t.Context()); err != nil { // on one connection
+		t.Error(err)
+	}
+}
+
 func TestBackend_CommitsWaitingAppendsTogether(t *testing.T) {
 	b := open(t, filepath.Join(t.TempDir(), "events.db"))
 	t.Cleanup(func() { closeAll(t, b) })

@@ -45,11 +45,15 @@ func (b *Backend) inspect(ctx context.Context) (err error) {
 	return b.doubt(ctx, err)
 }
 
-// doubt makes a CorruptError of what is no error of the context.
+// doubt makes a CorruptError of what is no error of the context or of SQLite.
 func (b *Backend) doubt(ctx context.Context, err error) error {
 	switch {
-	case err == nil, ctx.Err() != nil:
-		return errors.Join(err, ctx.Err())
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case code(err) != 0: // such as that it is busy
+		return b.explain(err)
 	default:
 		return &CorruptError{Path: b.path, Err: err}
 	}
@@ -113,7 +117,15 @@ func (b *Backend) Verify(ctx context.Context) error {
 	return b.doubt(ctx, verify(ctx, b.read))
 }
 
-func verify(ctx context.Context, db *sql.DB) (err error) {
+func verify(ctx context.Context, db *sql.DB) error {
+	if err := integrity(ctx, db); err != nil {
+		return err
+	}
+	return verifyEvents(ctx, db, 0)
+}
+
+// integrity has SQLite check its pages and indexes.
+func integrity(ctx context.Context, db *sql.DB) (err error) {
 	rows, err := db.QueryContext(ctx, "PRAGMA integrity_check(1)")
 	if err != nil {
 		return err
@@ -128,10 +140,7 @@ func verify(ctx context.Context, db *sql.DB) (err error) {
 			return errors.New(answer)
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return verifyEvents(ctx, db, 0)
+	return rows.Err()
 }
 
 // verifyEvents checks the events after a position: their checksums, and that

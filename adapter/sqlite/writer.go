@@ -154,29 +154,43 @@ func (w *writer) loop() {
 // before its commit, which leaves nothing behind, each gets one of its own: a
 // large append that finds no space does not stop a small one.
 func (w *writer) serve(group []*request) {
-	if w.broken == nil && len(group) > 1 {
-		if w.transact(group) == nil {
-			return
-		}
+	if w.broken != nil {
+		answer(group, w.broken)
+		return
 	}
-	for i := range group {
-		if w.broken != nil {
-			group[i].err = w.broken
-		} else if err := w.transact(group[i : i+1]); err != nil {
-			group[i].err = w.b.explain(err)
-		} else {
-			continue
+	if err := w.tx.begin(); err != nil { // another process writes, and each would wait for it
+		answer(group, w.b.explain(err))
+		return
+	}
+	err := w.transact(group)
+	switch {
+	case err == nil:
+		answer(group, nil)
+	case w.broken != nil:
+		answer(group, w.broken)
+	case len(group) == 1:
+		answer(group, w.b.explain(err))
+	default:
+		for i := range group {
+			w.serve(group[i : i+1])
 		}
-		close(group[i].done)
 	}
 }
 
-// transact runs a group in one transaction. On success it has answered all;
-// otherwise nothing is stored, or the writer is broken.
-func (w *writer) transact(group []*request) error {
-	if err := w.tx.begin(); err != nil {
-		return err
+// answer ends requests with the error of their transaction, or, without one,
+// with their own.
+func answer(group []*request, err error) {
+	for _, r := range group {
+		if err != nil {
+			r.err = err
+		}
+		close(r.done)
 	}
+}
+
+// transact runs a group in the transaction that has begun. After an error
+// nothing is stored, or the writer is broken.
+func (w *writer) transact(group []*request) error {
 	for _, r := range group {
 		err := w.tx.request(r)
 		if err != nil {
@@ -193,9 +207,6 @@ func (w *writer) transact(group []*request) error {
 	}
 	if w.tx.last > w.tx.first {
 		w.b.acknowledged(w.tx.last)
-	}
-	for _, r := range group {
-		close(r.done)
 	}
 	return nil
 }

@@ -287,3 +287,24 @@ func TestRepository_SurvivesAPanicOnTheWayToASnapshot(t *testing.T) {
 		}
 	})
 }
+
+func TestRepository_IgnoresSnapshotsOfAnotherSchema(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := eventstore.New(eventstore.NewMemory(), nil)
+		a := tallies()
+		if _, err := repository(t, s, a).Save(t.Context(), "x", 0, numbered(0, 150)...); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		a.Schema = 2 // counts in pairs
+		apply := a.Apply
+		a.Apply = func(s tally, e eventstore.Event) (tally, error) {
+			s, err := apply(s, e)
+			s.Count++
+			return s, err
+		}
+		if state, _ := load(t, repository(t, s, a), "x"); state.Count != 300 {
+			t.Errorf("%d", state.Count)
+		}
+	})
+}

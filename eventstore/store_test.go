@@ -2,6 +2,7 @@ package eventstore_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -177,5 +178,42 @@ func TestExpected_SaysWhatItIs(t *testing.T) {
 	got := fmt.Sprint(eventstore.NoStream, ", ", eventstore.Any, ", ", eventstore.Exists, ", ", eventstore.Expected(7))
 	if got != "no stream, any version, an existing stream, version 7" {
 		t.Error(got)
+	}
+}
+
+// sparse answers every other question with a page that has no events and
+// comes no further than one position.
+type sparse struct {
+	*eventstore.Memory
+
+	n int
+}
+
+func (s *sparse) ReadAll(ctx context.Context, q eventstore.AllQuery) (eventstore.Page, error) {
+	if s.n++; s.n%2 == 1 {
+		q.Limit.Events = 1
+		page, err := s.Memory.ReadAll(ctx, q)
+		if err != nil || len(page.Events) == 0 {
+			return page, err
+		}
+		return eventstore.Page{Next: page.Next}, nil // as if a filter left it out
+	}
+	return s.Memory.ReadAll(ctx, q)
+}
+
+func TestReadAll_GoesOnAfterAPageWithoutEvents(t *testing.T) {
+	s := eventstore.New(&sparse{Memory: eventstore.NewMemory()}, &eventstore.Options{PageEvents: 1})
+	if _, err := s.Append(t.Context(), "s", eventstore.Any, numbered(0, 6)...); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err := range s.ReadAll(t.Context(), eventstore.Position{}, eventstore.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 3 {
+		t.Errorf("%d events, want 3", n)
 	}
 }

@@ -39,3 +39,28 @@ func closeAll(t *testing.T, backends ...*sqlite.Backend) {
 		}
 	}
 }
+
+func TestBackend_AFilterFindsWhatIsFarAway(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "events.db"))
+	t.Cleanup(func() { closeAll(t, b) })
+	s := eventstore.New(b, nil)
+	hay := make([]eventstore.Event, 10_000)
+	for i := range hay {
+		hay[i].Type = "hay"
+	}
+	for range 6 { // more than a page looks at
+		if _, err := s.Append(t.Context(), "stack", eventstore.Any, hay...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	needle, err := s.Append(t.Context(), "stack", eventstore.Any, eventstore.Event{Type: "needle"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range s.Subscribe(t.Context(), eventstore.Position{}, eventstore.Filter{Types: []string{"needle"}}) {
+		if err != nil || e.Position != needle[0].Position {
+			t.Errorf("%+v, %v", e, err)
+		}
+		break
+	}
+}

@@ -20,16 +20,7 @@ import (
 func foreign(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE events (a)"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, path, "CREATE TABLE events (a)")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -251,41 +242,80 @@ func TestBackend_AnAppendWhoseCallerLeftIsRepeatedSafely(t *testing.T) {
 	}
 }
 
-func TestVerify_FindsWhatOpenDoesNotLookAt(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "events.db")
-	b := open(t, path)
+// In the midst of a file that is too large for Open to look at all of it.
+func TestBackend_FindsDamageWhereOpenDoesNotLook(t *testing.T) {
+	for name, damage := range map[string]string{
+		"changed data":     "UPDATE events SET data = x'01' WHERE position = 7",
+		"changed stream":   "UPDATE events SET stream = 'b' WHERE position = 7",
+		"changed position": "UPDATE events SET position = 1000 WHERE position = 7",
+		"missing event":    "DELETE FROM events WHERE position = 7",
+		"missing events":   "DELETE FROM events WHERE position < 7",
+		"no data":          "UPDATE events SET data = zeroblob(0) WHERE position = 7",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.db")
+			b := open(t, path)
+			s := eventstore.New(b, nil)
+			for i := range 50 {
+				if _, err := s.Append(t.Context(), "a", eventstore.Any, one(fmt.Sprint("event", i), 10)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closeAll(t, b)
+			execute(t, path, damage)
+			if b, err := sqlite.Open(t.Context(), path, nil); err == nil {
+				t.Error("a small file is not checked as a whole")
+				closeAll(t, b)
+			}
+			b, err := sqlite.Open(t.Context(), path, &sqlite.Options{VerifyEvents: 10, Readers: 1})
+			if name == "changed position" { // to one behind the others, where Open looks
+				if err == nil {
+					closeAll(t, b)
+					t.Error("opened")
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { closeAll(t, b) })
+			checkDamaged(t, b)
+		})
+	}
+}
+
+// checkDamaged holds every way of reading to finding the damage.
+func checkDamaged(t *testing.T, b *sqlite.Backend) {
+	t.Helper()
 	s := eventstore.New(b, nil)
-	for i := range 50 {
-		if _, err := s.Append(t.Context(), "a", eventstore.Any, one(fmt.Sprint("event", i), 10)); err != nil {
-			t.Fatal(err)
+	found := map[string]error{"verify": b.Verify(t.Context())}
+	for _, err := range s.ReadAll(t.Context(), eventstore.Position{}, eventstore.Filter{}) {
+		found["all"] = err
+	}
+	for _, err := range s.ReadStream(t.Context(), "a", 0, eventstore.Forward) {
+		found["forward"] = err
+	}
+	for _, err := range s.ReadStream(t.Context(), "a", 0, eventstore.Backward) {
+		found["backward"] = err
+	}
+	for way, err := range found {
+		corrupt, ok := errors.AsType[*sqlite.CorruptError](err)
+		if !ok || corrupt.Path != b.Path() {
+			t.Errorf("%s: %v", way, err)
 		}
 	}
-	closeAll(t, b)
+}
+
+func execute(t *testing.T, path, statements string) {
+	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(t.Context(), "UPDATE events SET data = x'01' WHERE position = 7"); err != nil {
+	if _, err := db.ExecContext(t.Context(), statements); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
-	}
-	if _, err := sqlite.Open(t.Context(), path, nil); err == nil {
-		t.Error("a small file is not checked as a whole")
-	}
-	b, err = sqlite.Open(t.Context(), path, &sqlite.Options{VerifyEvents: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeAll(t, b) })
-	var corrupt *sqlite.CorruptError
-	if err := b.Verify(t.Context()); !errors.As(err, &corrupt) || corrupt.Path != path {
-		t.Errorf("verify: %v", err)
-	}
-	for _, err = range eventstore.New(b, nil).ReadAll(t.Context(), eventstore.Position{}, eventstore.Filter{}) {
-	}
-	if !errors.As(err, &corrupt) {
-		t.Errorf("read: %v", err)
 	}
 }

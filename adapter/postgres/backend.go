@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/trestle-mcp/trestle/eventstore"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/eventstore"
 )
 
 // Options of a [Backend]. The zero value is ready.

@@ -19,7 +19,7 @@ func position(tx, ord int64) eventstore.Position {
 func parts(p eventstore.Position) (tx, ord int64) {
 	major, minor := p.Parts()
 	const most = 1<<63 - 1
-	return int64(min(major, most)), int64(min(minor, 1<<31-1)) //nolint:gosec // in range
+	return int64(min(major, most)), int64(min(minor, 1<<31-1))
 }
 
 // scanEvent takes a row of columns, and what stands behind them into more.

@@ -127,7 +127,8 @@ func ours(err error) bool {
 	_, coded := errors.AsType[*mcperrors.Error](err)
 	_, conflict := errors.AsType[*eventstore.ConflictError](err)
 	_, duplicate := errors.AsType[*eventstore.DuplicateError](err)
-	return coded || conflict || duplicate ||
+	_, invalid := errors.AsType[*eventstore.InvalidError](err)
+	return coded || conflict || duplicate || invalid ||
 		errors.Is(err, eventstore.ErrTombstoned) || errors.Is(err, eventstore.ErrClosed)
 }
 

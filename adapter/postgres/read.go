@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -54,8 +56,12 @@ func (b *Backend) readable(ctx context.Context, conn *pgxpool.Conn, stream strin
 	return state.Admit(stream, eventstore.Any)
 }
 
-// ReadAll implements [eventstore.Backend].
+// ReadAll implements [eventstore.Backend]. A filter that the database cannot hold
+// as text is an [*eventstore.InvalidError].
 func (b *Backend) ReadAll(ctx context.Context, q eventstore.AllQuery) (eventstore.Page, error) {
+	if !isText(q.Filter.StreamPrefix) || slices.ContainsFunc(q.Filter.Types, func(s string) bool { return !isText(s) }) {
+		return eventstore.Page{}, &eventstore.InvalidError{Problem: "a filter that is not UTF-8 text without NUL"}
+	}
 	var page eventstore.Page
 	err := b.do(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		horizon, err := b.horizon(ctx, conn)
@@ -91,6 +97,9 @@ func (b *Backend) ReadAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 	return page, nil
 }
 
+// isText reports whether the database can hold s.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
 func filters(f eventstore.Filter) bool { return f.StreamPrefix != "" || len(f.Types) > 0 }
 
 // selectAll returns the query of a page. One with a filter is planned for its
@@ -104,7 +113,7 @@ func (b *Backend) selectAll(q eventstore.AllQuery, horizon int64) (string, []any
 	where := ""
 	add := func(condition string, value any) {
 		args = append(args, value)
-		where += strings.ReplaceAll(condition, "$", "$"+string(rune('0'+len(args))))
+		where += strings.ReplaceAll(condition, "$", "$"+strconv.Itoa(len(args)))
 	}
 	if len(q.Filter.Types) == 1 {
 		add(" AND type = $", q.Filter.Types[0])

@@ -135,7 +135,7 @@ func (b *Backend) listen(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		retry := time.NewTimer(b.poll)
+		retry := time.NewTimer(min(b.poll, time.Second))
 		select {
 		case <-retry.C:
 		case <-ctx.Done():

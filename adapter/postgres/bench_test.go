@@ -18,7 +18,7 @@ import (
 // both meet the same machine. The ratio is what to look at.
 func BenchmarkAppend(b *testing.B) {
 	const writers, batch, turn = 8, 100, 20
-	pool := newPool(b, url(), b.Name(), writers+2)
+	pool := newPool(b, testURL(), b.Name(), writers+2)
 	schema := newSchema(b, pool)
 	store := eventstore.New(open(b, pool, &postgres.Options{Schema: schema}), nil)
 	copied := copyTable(b, pool, schema)

@@ -18,8 +18,8 @@ import (
 
 func TestAppend_SurvivesCutConnections(t *testing.T) {
 	name := t.Name()
-	pool := newPool(t, url(), name, writers+4)
-	admin := newPool(t, url(), name+" admin", 1)
+	pool := newPool(t, testURL(), name, writers+4)
+	admin := newPool(t, testURL(), name+" admin", 1)
 	b := open(t, pool, &postgres.Options{Schema: newSchema(t, admin), Poll: 50 * time.Millisecond, Patience: 20 * time.Second})
 	store := eventstore.New(b, nil)
 	f := follow(t, store)
@@ -63,6 +63,7 @@ type road struct {
 
 	mu     sync.Mutex
 	closed bool
+	turned int // connections that found it closed
 	conns  []net.Conn
 	wg     sync.WaitGroup
 }
@@ -92,6 +93,7 @@ func (r *road) serve() {
 		to, err := net.Dial("tcp", r.to)
 		r.mu.Lock()
 		if err != nil || r.closed {
+			r.turned++
 			_ = from.Close()
 			if err == nil {
 				_ = to.Close()
@@ -116,10 +118,16 @@ func (r *road) set(closed bool) {
 	r.conns = nil
 }
 
+func (r *road) tried() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.turned
+}
+
 // throughRoad returns a backend behind a proxy, and one beside it.
 func throughRoad(t *testing.T, opts postgres.Options) (r *road, behind, beside *postgres.Backend, release func()) {
 	t.Helper()
-	direct := newPool(t, url(), t.Name(), 6)
+	direct := newPool(t, testURL(), t.Name(), 6)
 	config := direct.Config().ConnConfig
 	r = newRoad(t, net.JoinHostPort(config.Host, fmt.Sprint(config.Port)))
 	opts.Schema = newSchema(t, direct)
@@ -137,7 +145,7 @@ func TestAppend_SaysThatItsOutcomeIsUnknown(t *testing.T) {
 		_, err := store.Append(t.Context(), "slow", eventstore.NoStream, eventsOf("e", 3)...)
 		failed <- err
 	}()
-	waitHeld(t, newPool(t, url(), t.Name(), 1), beside)
+	waitHeld(t, newPool(t, testURL(), t.Name(), 1), beside)
 	r.set(true)
 	err := <-failed
 	if !errors.Is(err, postgres.ErrUnknownOutcome) || mcperrors.CodeOf(err) != mcperrors.Unavailable {
@@ -173,9 +181,11 @@ func TestAppend_RepeatsWhatWasCutAtItsCommit(t *testing.T) {
 		got, err := store.Append(t.Context(), "slow", eventstore.NoStream, eventsOf("e", 3)...)
 		done <- outcome{got, err}
 	}()
-	direct := newPool(t, url(), t.Name(), 1)
+	direct := newPool(t, testURL(), t.Name(), 1)
 	waitHeld(t, direct, beside)
 	r.set(true)
+	// Closed until what pgx sends to cancel the first try has come to nothing.
+	eventually(t, "the road is tried", func() bool { return r.tried() >= 5 })
 	r.set(false)
 	// The first try goes on in the server; the second one waits for its lock.
 	eventually(t, "the append is tried again", func() bool {
@@ -194,7 +204,7 @@ func TestAppend_RepeatsWhatWasCutAtItsCommit(t *testing.T) {
 }
 
 func TestAppend_EndsWithItsContext(t *testing.T) {
-	pool := newPool(t, url(), t.Name(), 6)
+	pool := newPool(t, testURL(), t.Name(), 6)
 	schema := newSchema(t, pool)
 	b := open(t, pool, &postgres.Options{Schema: schema})
 	store := eventstore.New(b, nil)

@@ -28,8 +28,8 @@ func absent(tb testing.TB, what string, err error) {
 	tb.Skipf("%s is not here: %v", what, err)
 }
 
-// url is where the PostgreSQL of the tests is.
-func url() string {
+// testURL is where the PostgreSQL of the tests is.
+func testURL() string {
 	return cmp.Or(os.Getenv("TRESTLE_POSTGRES_URL"), "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
 }
 

@@ -68,7 +68,7 @@ func (r *naiveReader) read(ctx context.Context) error {
 }
 
 func TestSubscribe_LosesNothingWhereCommitsAreDelayed(t *testing.T) {
-	pool := newPool(t, url(), t.Name(), writers+6)
+	pool := newPool(t, testURL(), t.Name(), writers+6)
 	schema := newSchema(t, pool)
 	b := open(t, pool, &postgres.Options{Schema: schema, Poll: 100 * time.Millisecond})
 	atCommit(t, pool, schema, `perform pg_sleep(random() * 0.01)`)
@@ -108,7 +108,7 @@ func TestSubscribe_LosesNothingWhereCommitsAreDelayed(t *testing.T) {
 }
 
 func TestReadAll_HoldsBackWhatAnOpenAppendMayPrecede(t *testing.T) {
-	pool := newPool(t, url(), t.Name(), 8)
+	pool := newPool(t, testURL(), t.Name(), 8)
 	schema := newSchema(t, pool)
 	b := open(t, pool, &postgres.Options{Schema: schema})
 	store := eventstore.New(b, nil)
@@ -188,7 +188,7 @@ func ids(t *testing.T, store *eventstore.Store, f eventstore.Filter) []string {
 }
 
 func TestReadAll_IsNotHeldBackByTransactionsOfOthers(t *testing.T) {
-	pool := newPool(t, url(), t.Name(), 6)
+	pool := newPool(t, testURL(), t.Name(), 6)
 	b := open(t, pool, &postgres.Options{Schema: newSchema(t, pool)})
 	other := open(t, pool, &postgres.Options{Schema: newSchema(t, pool)})
 	store := eventstore.New(b, nil)

@@ -67,8 +67,12 @@ type querier interface {
 
 // migrated returns how many steps were applied.
 func (b *Backend) migrated(ctx context.Context, conn querier) (int, error) {
+	// From the catalog's tables: to_regclass may answer from a cache that does not
+	// know yet what another replica did.
+	const q = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'migrations')`
 	var there bool
-	err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, b.sql.schemaIs+".migrations").Scan(&there)
+	err := conn.QueryRow(ctx, q, b.schema).Scan(&there)
 	if err != nil || !there {
 		return 0, err
 	}
@@ -108,7 +112,8 @@ func (b *Backend) apply(ctx context.Context, tx pgx.Tx, steps []string) error {
 // has the transaction look nowhere else.
 func (b *Backend) prepare(ctx context.Context, tx pgx.Tx) error {
 	var there bool
-	if err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL`, b.sql.schemaIs).Scan(&there); err != nil {
+	const q = `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
+	if err := tx.QueryRow(ctx, q, b.schema).Scan(&there); err != nil {
 		return err
 	}
 	if !there { // even with IF NOT EXISTS the right to create would be needed

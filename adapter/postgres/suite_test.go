@@ -9,7 +9,7 @@ import (
 )
 
 func TestBackend_PassesTheSuite(t *testing.T) {
-	pool := newPool(t, url(), t.Name(), 8)
+	pool := newPool(t, testURL(), t.Name(), 8)
 	schemas := map[eventstore.Backend]string{}
 	again := func(t *testing.T, b eventstore.Backend) eventstore.Backend {
 		t.Helper()

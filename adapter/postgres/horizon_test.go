@@ -51,6 +51,26 @@ type naiveReader struct {
 	seen    map[string]bool
 }
 
+// readNaively reads until the returned function is called, which returns what was seen.
+func readNaively(t *testing.T, pool *pgxpool.Pool, schema string) func() map[string]bool {
+	t.Helper()
+	r := naiveReader{pool: pool, seen: map[string]bool{}, sql: `select tx, ord, id from ` +
+		pgx.Identifier{schema, "events"}.Sanitize() + ` where (tx, ord) > ($1, $2) order by tx, ord`}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := r.read(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	stop := func() map[string]bool { cancel(); wg.Wait(); return r.seen }
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
 func (r *naiveReader) read(ctx context.Context) error {
 	rows, err := r.pool.Query(ctx, r.sql, r.tx, r.ord)
 	if err != nil {
@@ -73,37 +93,38 @@ func TestSubscribe_LosesNothingWhereCommitsAreDelayed(t *testing.T) {
 	b := open(t, pool, &postgres.Options{Schema: schema, Poll: 100 * time.Millisecond})
 	atCommit(t, pool, schema, `perform pg_sleep(random() * 0.01)`)
 	defer someoneElse(t, pool)()
-	store := eventstore.New(b, nil)
 
-	naive := naiveReader{pool: pool, seen: map[string]bool{}, sql: `select tx, ord, id from ` +
-		pgx.Identifier{schema, "events"}.Sanitize() + ` where (tx, ord) > ($1, $2) order by tx, ord`}
-	var wg sync.WaitGroup
-	ctx, stop := context.WithCancel(t.Context())
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			if err := naive.read(ctx); err != nil && ctx.Err() == nil {
-				t.Error(err)
-				return
-			}
-		}
-	})
+	naive := readNaively(t, pool, schema)
+	store := eventstore.New(b, nil)
 	f := follow(t, store)
 	l := startLoad(t, store)
-	l.until(3000)
+	l.until(1500)
 	acked := l.end()
 	f.sawAll(acked)
-	stop()
-	wg.Wait()
+
 	// Else the commits were not mixed up, and the test shows nothing.
 	missed := 0
+	seen := naive()
 	for _, e := range acked {
-		if !naive.seen[e.ID] {
+		if !seen[e.ID] {
 			missed++
 		}
 	}
 	t.Logf("of %d events a reader without a horizon missed %d", len(acked), missed)
 	if missed == 0 {
 		t.Error("a reader without a horizon missed nothing")
+	}
+}
+
+func TestSubscribe_LosesNothingAtFullSpeed(t *testing.T) {
+	pool := newPool(t, testURL(), t.Name(), writers+6)
+	store := eventstore.New(open(t, pool, &postgres.Options{Schema: newSchema(t, pool)}), nil)
+	followers := []*follower{follow(t, store), follow(t, store)}
+	l := startLoad(t, store)
+	l.until(3000)
+	acked := l.end()
+	for _, f := range followers {
+		f.sawAll(acked)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/yosida95/uritemplate/v3"
 
+	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/schema"
 )
@@ -26,6 +27,8 @@ type Resource struct {
 	Annotations *mcp.Annotations
 	Icons       []mcp.Icon
 	Meta        mcp.Meta
+
+	Require, RequireScopes []string // like a tool's, beside read:resources:URI
 }
 
 // A ResourceTemplate describes a family of resources by an RFC 6570 template,
@@ -39,6 +42,8 @@ type ResourceTemplate struct {
 	Annotations *mcp.Annotations
 	Icons       []mcp.Icon
 	Meta        mcp.Meta
+
+	Require, RequireScopes []string // like a tool's, beside read:resources:URI
 }
 
 // Contents is what a resource handler returns: a string is text, a []byte is
@@ -58,7 +63,7 @@ func AddResource[C Contents](s *Server, r Resource, h func(context.Context) (C, 
 	}
 	return s.AddRawResource(def, func(ctx context.Context, _ *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		return readResult(h(ctx))
-	})
+	}, Access{r.Require, r.RequireScopes})
 }
 
 // AddResourceTemplate registers a resource template. V is a struct with a field
@@ -96,11 +101,12 @@ func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h fun
 			return nil, err
 		}
 		return readResult(h(ctx, in))
-	})
+	}, Access{t.Require, t.RequireScopes})
 }
 
-// AddRawResource registers go-sdk's own handler. r is not changed.
-func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler) error {
+// AddRawResource registers go-sdk's own handler. r is not changed. access says
+// what callers need.
+func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler, access ...Access) error {
 	if r == nil || h == nil {
 		return s.names.add(kindResource, "", nil, errors.New("nil resource or handler"), nil)
 	}
@@ -112,26 +118,29 @@ func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler) error {
 	case u.Scheme == "":
 		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
 	}
-	return s.names.add(kindResource, r.URI, &entry{}, errors.Join(err, checkTitle(r.Name)), func() {
-		s.mcp.AddResource(&def, readHandler(h))
+	need, needErr := s.need(access)
+	return s.names.add(kindResource, r.URI, &entry{need: need}, errors.Join(err, needErr, checkTitle(r.Name)), func() {
+		s.mcp.AddResource(&def, s.readHandler(need, h))
 	})
 }
 
 // AddRawResourceTemplate registers go-sdk's own handler. t is not changed.
-func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceHandler) error {
+// access says what callers need.
+func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceHandler, access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTemplate, "", nil, errors.New("nil template or handler"), nil)
 	}
 	def := *t
-	e := new(entry)
+	need, needErr := s.need(access)
+	e := &entry{need: need}
 	var err error
 	if e.template, err = uritemplate.New(t.URITemplate); err != nil {
 		err = fmt.Errorf("not an RFC 6570 template: %w", err)
 	} else {
 		e.arguments = e.template.Varnames()
 	}
-	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, checkTitle(t.Name)), func() {
-		s.mcp.AddResourceTemplate(&def, readHandler(h))
+	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, needErr, checkTitle(t.Name)), func() {
+		s.mcp.AddResourceTemplate(&def, s.readHandler(need, h))
 	})
 }
 
@@ -145,11 +154,15 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 	s.names.remove(kindTemplate, uriTemplates, s.mcp.RemoveResourceTemplates)
 }
 
-// readHandler turns a question of h to the client into its result, and keeps
+// readHandler asks what need says, turns a question of h to the client into its result, and keeps
 // what h returned to itself: the SDK fills in URIs and MIME types, and a
 // handler may return the same value to many calls.
-func readHandler(h mcp.ResourceHandler) mcp.ResourceHandler {
+func (s *Server) readHandler(need *auth.Need, h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI, Need: need}
+		if err := s.permit(ctx, action, auth.UnknownResource); err != nil {
+			return nil, err
+		}
 		res, err := h(ctx, req)
 		ask, err := asked(err)
 		if ask != nil {

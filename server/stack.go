@@ -20,6 +20,7 @@ import (
 //	Log          sees every outcome
 //	Errors       encodes any error, redacts unknown ones
 //	checkURIs    refuses URIs that no sound client sends
+//	Authorize    only what the policy allows the caller, if there is a policy
 //	Middleware   the options' own
 //	Concurrency  sheds load beyond MaxInFlight
 //	Timeout      ends calls at their deadline
@@ -28,19 +29,21 @@ import (
 //
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
-// Nil options mean the defaults. Only Logger, Middleware, MaxInFlight and
-// Timeout matter here; mistakes in other options are not looked for.
+// Nil options mean the defaults. Only Logger, Policy, PageSize, StateKeys,
+// StateTTL, Middleware, MaxInFlight and Timeout matter here; mistakes in other options are not looked for.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
 	o, _ = o.withDefaults()
-	return o.stack(nil)
+	seal, _ := newSealer(o.StateKeys, o.StateTTL, o.Logger)
+	return o.stack(nil, o.authorize(seal, nil))
 }
 
-// stack takes a function that knows the timeout of single calls, or nil.
-func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.Middleware {
+// stack takes a function that knows the timeout of single calls, or nil, and
+// what authorizes them, or nil.
+func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, authorize mcp.Middleware) mcp.Middleware {
 	deadline := &middleware.Deadline{Limit: o.Timeout, For: timeoutFor}
 	return middleware.Chain(
 		middleware.Recover(),
@@ -49,6 +52,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
 		checkURIs,
+		authorize,
 		middleware.Chain(o.Middleware...),
 		middleware.Concurrency(o.MaxInFlight),
 		deadline.Middleware(),
@@ -56,7 +60,8 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 }
 
 func (s *Server) stack() mcp.Middleware {
-	return middleware.Chain(s.opts.stack(s.timeoutFor), legacyHandshake, s.withCall)
+	authorize := s.opts.authorize(s.seal, s.needOf)
+	return middleware.Chain(s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -31,6 +32,12 @@ type Tool struct {
 
 	// Timeout overrides [Options.Timeout]. Zero: not; negative: no limit.
 	Timeout time.Duration
+
+	// Require are permissions that callers need beside execute:tools:Name, and
+	// RequireScopes are scopes that their tokens need, all of them. Whoever lacks
+	// a permission does not see the tool; whoever lacks a scope only is told so.
+	// Both take [Options.Policy]: see [auth.Policy.NewNeed].
+	Require, RequireScopes []string
 
 	// InputSchema replaces the schema derived from the argument type and its
 	// tags: a *jsonschema.Schema, json.RawMessage or whatever marshals to one.
@@ -67,7 +74,8 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 	if h == nil {
 		handlerErr = errors.New("nil handler")
 	}
-	return s.addTool(t.sdk(in, out.schema), t.Timeout, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	extras := Access{t.Require, t.RequireScopes}
+	return s.addTool(t.sdk(in, out.schema), t.Timeout, []Access{extras}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -83,8 +91,8 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 // AddSDKTool registers go-sdk's typed handler unchanged: it sees the request
 // and may shape the result. Arguments and output are decoded, validated and
 // described as with [AddTool]; errors are treated alike. Schemas set in t are
-// kept and enforced. t is not changed.
-func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out]) error {
+// kept and enforced. t is not changed. access says what callers need.
+func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out], access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
 	}
@@ -92,7 +100,7 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 	out, outErr := newOutputFor[Out](t.OutputSchema)
 	def := *t
 	def.InputSchema, def.OutputSchema = rawSchema(in), out.schema
-	return s.addTool(&def, 0, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -107,13 +115,13 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 
 // AddRawTool registers go-sdk's untyped handler unchanged: arguments are
 // neither decoded nor validated, and the result is sent as it is. t needs an
-// InputSchema and is not changed.
-func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler) error {
+// InputSchema and is not changed. access says what callers need.
+func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
 	}
 	def := *t
-	return s.addTool(&def, 0, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		res, err := h(ctx, req)
 		if err != nil {
 			return nil, err
@@ -126,10 +134,15 @@ func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler) error {
 // undisturbed.
 func (s *Server) RemoveTools(names ...string) { s.names.remove(kindTool, names, s.mcp.RemoveTools) }
 
-func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, h mcp.ToolHandler, errs ...error) error {
-	errs = append(errs, checkName(t.Name), checkDescription(t.Description))
-	return s.names.add(kindTool, t.Name, &entry{timeout: timeout}, errors.Join(errs...), func() {
+func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h mcp.ToolHandler, errs ...error) error {
+	need, err := s.need(access)
+	errs = append(errs, checkName(t.Name), checkDescription(t.Description), err)
+	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name, Need: need}
+	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, need: need}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			if err := s.permit(ctx, action, auth.UnknownTool); err != nil {
+				return nil, err
+			}
 			res, err := h(ctx, req)
 			ask, err := asked(err)
 			if ask != nil {

@@ -1,0 +1,46 @@
+package auth
+
+import "strings"
+
+// A glob matches text to the letter, but for '*', which stands for any run of
+// characters, also for none and also over '/', '.' and '?'. There is no escape.
+type glob struct {
+	prefix, suffix string
+	middle         []string // in this order, anywhere between
+	exact          bool     // prefix is all there is
+}
+
+func newGlob(text string) glob {
+	parts := strings.Split(text, "*")
+	if len(parts) == 1 {
+		return glob{prefix: text, exact: true}
+	}
+	g := glob{prefix: parts[0], suffix: parts[len(parts)-1]}
+	for _, part := range parts[1 : len(parts)-1] {
+		if part != "" {
+			g.middle = append(g.middle, part)
+		}
+	}
+	return g
+}
+
+// match takes each part where it is found first, which is right because a star
+// may stand for the rest, and never looks back: its time is linear but for the
+// search for one part.
+func (g *glob) match(text string) bool {
+	if g.exact {
+		return text == g.prefix
+	}
+	if len(text) < len(g.prefix)+len(g.suffix) || !strings.HasPrefix(text, g.prefix) || !strings.HasSuffix(text, g.suffix) {
+		return false
+	}
+	text = text[len(g.prefix) : len(text)-len(g.suffix)]
+	for _, part := range g.middle {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return true
+}

@@ -290,7 +290,7 @@ func TestPolicy_ExplainsItself(t *testing.T) {
 	who.Tenant = "acme"
 	for want, d := range map[string]auth.Decision{
 		`allowed: "ann" of "https://i", tenant "acme", wants execute:tools:db.drop: granted as execute:tools:db.* by role "dba"`: p.Decide(t.Context(), who, a),
-		`denied: anonymous wants execute:tools:db.drop: nothing grants it`:                                                      p.Decide(t.Context(), nil, a),
+		`denied: anonymous wants execute:tools:db.drop: nothing grants it`:                                                       p.Decide(t.Context(), nil, a),
 		`denied for lack of scopes, ["power" "mfa"] would do: "ann" of "https://i", tenant "acme", wants execute:tools:db.drop` +
 			`: granted as execute:tools:db.* by role "dba", which needs admin:access: nothing grants it, which needs the scopes ["mfa"]`: p.Decide(t.Context(), who, auth.Action{Verb: a.Verb, Kind: a.Kind, Name: a.Name, Need: need}),
 	} {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"cmp"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -29,7 +28,6 @@ type snapshot struct {
 
 	nobody, parent, offered *grants // of anonymous callers, of Local, of all scopes
 
-	seed  maphash.Seed
 	slots [standings]atomic.Pointer[standing]
 }
 
@@ -44,7 +42,6 @@ type standing struct {
 
 // prepare compiles what does not depend on the caller.
 func (s *snapshot) prepare() {
-	s.seed = maphash.MakeSeed()
 	s.nobody, s.parent = newGrants(s.anonymous, ""), newGrants(s.local, "")
 	s.offers = slices.SortedFunc(maps.Keys(s.scopes), func(a, b string) int {
 		return cmp.Or(cmp.Compare(breadth(s.scopes[a]), breadth(s.scopes[b])), cmp.Compare(a, b))
@@ -88,7 +85,7 @@ func (s *snapshot) standingOf(p *Principal) *standing {
 	if s.byTenant {
 		tenant = p.Tenant
 	}
-	hash := s.hash(p, tenant)
+	hash := hashOf(p, tenant)
 	var free *atomic.Pointer[standing]
 	for i := range uint64(places) {
 		slot := &s.slots[(hash+i)%standings]
@@ -101,7 +98,7 @@ func (s *snapshot) standingOf(p *Principal) *standing {
 		}
 	}
 	if free == nil {
-		free = &s.slots[(hash+hash>>32%places)%standings]
+		free = &s.slots[(hash+hash>>32%places)%standings] // the one that is overwritten
 	}
 	c := s.newStanding(p, tenant)
 	free.Store(c)
@@ -126,15 +123,30 @@ func (s *snapshot) newStanding(p *Principal, tenant string) *standing {
 	return c
 }
 
-// hash only finds the slot: whose it is, is compared.
-func (s *snapshot) hash(p *Principal, tenant string) uint64 {
-	h := maphash.String(s.seed, tenant)
+// hashOf only finds the place: whose it is, is compared. So it may look at the
+// ends of names alone, where names of one house differ.
+func hashOf(p *Principal, tenant string) uint64 {
+	h := mix(uint64(len(p.Roles)), tenant)
 	for _, role := range p.Roles {
-		h = h*31 + maphash.String(s.seed, role)
+		h = mix(h, role)
 	}
-	h = h*31 + uint64(len(p.Roles))
 	for _, scope := range p.Scopes {
-		h = h*31 + maphash.String(s.seed, scope)
+		h = mix(h, scope)
 	}
-	return h
+	return h ^ h>>32
+}
+
+func mix(h uint64, s string) uint64 {
+	const prime = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio: spreads what is near
+	h ^= uint64(len(s))
+	if n := len(s); n >= 8 {
+		h ^= uint64(s[n-8])<<56 | uint64(s[n-7])<<48 | uint64(s[n-6])<<40 | uint64(s[n-5])<<32 |
+			uint64(s[n-4])<<24 | uint64(s[n-3])<<16 | uint64(s[n-2])<<8 | uint64(s[n-1])
+		s = s[:1] // most differ at one of their ends
+	}
+	for i := range len(s) {
+		h = h<<8 ^ uint64(s[i])
+	}
+	h *= prime
+	return h ^ h>>29
 }

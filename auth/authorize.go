@@ -8,6 +8,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/internal/seal"
 )
 
@@ -88,8 +89,11 @@ func (a *authorizer) handle(ctx context.Context, next mcp.MethodHandler, method 
 		return list(&viewer{a, ctx, who, method}, next, req)
 	}
 	for _, w := range wantedBy(method, req.GetParams()) {
-		if err := a.Policy.Decide(ctx, who, w.action).Refusal(w.absent); err != nil {
-			return nil, err
+		switch d := a.Policy.Decide(ctx, who, w.action); {
+		case d.Hidden():
+			return nil, w.absent(w.action.Name, &deniedError{d})
+		case !d.Allowed():
+			return nil, d.Err()
 		}
 	}
 	res, err := next(ctx, method, req)
@@ -102,16 +106,7 @@ func (a *authorizer) handle(ctx context.Context, next mcp.MethodHandler, method 
 // A wanted is an action, and what is said if there is no such thing.
 type wanted struct {
 	action Action
-	absent func(name string, cause error) error
-}
-
-// Refusal is like [Decision.Err], but hides what is denied: it is said to be
-// absent, by [UnknownTool] or its like.
-func (d Decision) Refusal(absent func(name string, cause error) error) error {
-	if d.outcome == denied {
-		return absent(d.action.Name, &Denial{d})
-	}
-	return d.Err()
+	absent absent.Error
 }
 
 // wantedBy returns what a call is about. What it does not know is denied.
@@ -124,19 +119,19 @@ func wantedBy(method string, params mcp.Params) []wanted {
 	switch p := params.(type) {
 	case *mcp.CallToolParamsRaw:
 		if method == "tools/call" && p != nil {
-			return []wanted{{Action{Verb: Execute, Kind: Tools, Name: p.Name}, UnknownTool}}
+			return []wanted{{Action{Verb: Execute, Kind: Tools, Name: p.Name}, absent.Tool}}
 		}
 	case *mcp.GetPromptParams:
 		if method == "prompts/get" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Prompts, Name: p.Name}, UnknownPrompt}}
+			return []wanted{{Action{Verb: Read, Kind: Prompts, Name: p.Name}, absent.Prompt}}
 		}
 	case *mcp.ReadResourceParams:
 		if method == "resources/read" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, UnknownResource}}
+			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Resource}}
 		}
 	case *mcp.SubscribeParams:
 		if method == "resources/subscribe" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, UnknownSubscription}}
+			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Subscription}}
 		}
 	case *mcp.SubscriptionsListenParams:
 		if method == "subscriptions/listen" && p != nil {
@@ -144,7 +139,7 @@ func wantedBy(method string, params mcp.Params) []wanted {
 		}
 	case *mcp.CompleteParams:
 		if method == "completion/complete" && p != nil {
-			return []wanted{{completed(p), UnknownCompletion}}
+			return []wanted{{completed(p), absent.Completion}}
 		}
 	}
 	return []wanted{{Action{Verb: Execute, Kind: Methods, Name: method}, unknownMethod}}
@@ -155,7 +150,7 @@ func wantedUpdates(p *mcp.SubscriptionsListenParams) (all []wanted) {
 		return nil // go-sdk refuses it
 	}
 	for _, uri := range p.Notifications.ResourceSubscriptions {
-		all = append(all, wanted{Action{Verb: Read, Kind: Resources, Name: uri}, UnknownSubscription})
+		all = append(all, wanted{Action{Verb: Read, Kind: Resources, Name: uri}, absent.Subscription})
 	}
 	return all
 }
@@ -173,50 +168,6 @@ func completed(p *mcp.CompleteParams) Action {
 	return Action{}
 }
 
-// UnknownTool is the error for a tool that there is not, or not for this caller.
-// The cause is for the log and may be nil.
-func UnknownTool(_ string, cause error) error {
-	return &mcperrors.Error{Code: mcperrors.NotFound, Message: "unknown tool", Cause: cause}
-}
-
-// UnknownPrompt is like [UnknownTool], for a prompt.
-func UnknownPrompt(_ string, cause error) error {
-	return &mcperrors.Error{Code: mcperrors.NotFound, Message: "unknown prompt", Cause: cause}
-}
-
-// UnknownResource is like [UnknownTool], for a resource that is read.
-func UnknownResource(uri string, cause error) error {
-	return &unknownResource{cause, mcp.ResourceNotFoundError(uri)}
-}
-
-// An unknownResource is go-sdk's error with a cause, for middleware.Errors to
-// treat like go-sdk's.
-type unknownResource struct{ cause, sdk error }
-
-func (e *unknownResource) Error() string {
-	if e.cause == nil {
-		return e.sdk.Error()
-	}
-	return e.cause.Error()
-}
-
-func (e *unknownResource) Unwrap() error { return e.sdk }
-
-// UnknownSubscription is like [UnknownTool], for a resource that is watched.
-func UnknownSubscription(uri string, cause error) error {
-	return &mcperrors.Error{
-		Code: mcperrors.NotFound, Message: "resource not found", Details: map[string]any{"uri": uri}, Cause: cause,
-	}
-}
-
-// UnknownCompletion is like [UnknownTool], for a prompt or a template that is
-// completed.
-func UnknownCompletion(_ string, cause error) error {
-	return &mcperrors.Error{
-		Code: mcperrors.NotFound, Message: "nothing to complete: no such prompt or resource template", Cause: cause,
-	}
-}
-
 func unknownMethod(_ string, cause error) error {
 	return &mcperrors.Error{Code: mcperrors.Authorization, Message: "not permitted", Cause: cause}
 }
@@ -224,7 +175,7 @@ func unknownMethod(_ string, cause error) error {
 // keepPrivate returns res marked as being for its caller only: what a policy
 // decides about may not be shared on the way.
 func keepPrivate(res *mcp.ReadResourceResult) *mcp.ReadResourceResult {
-	if !strings.EqualFold(string(res.CacheScope), "public") {
+	if !strings.EqualFold(res.CacheScope, "public") {
 		return res
 	}
 	own := *res

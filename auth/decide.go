@@ -85,6 +85,11 @@ type Decision struct {
 // Allowed reports whether it may be done.
 func (d Decision) Allowed() bool { return d.outcome == allowed }
 
+// Hidden reports whether the caller is to learn nothing, not even that there is
+// something to ask more rights for: what is neither allowed nor lacks only
+// scopes. Answer it like what does not exist.
+func (d Decision) Hidden() bool { return d.outcome == denied }
+
 // Listed reports whether lists show the thing: what is allowed, and what is
 // permitted but for scopes that it needs, since a client that does not see it
 // could not ask for them.
@@ -187,18 +192,18 @@ func (s *snapshot) ask(ctx context.Context, who *Principal, a Action) (err error
 }
 
 // Err returns nil if the decision allows, or an error with code authorization
-// whose cause is the explanation.
+// and, if it lacks only scopes, all of them. Its cause is the explanation.
 func (d Decision) Err() error {
 	switch d.outcome {
 	case allowed:
 		return nil
 	case needScopes:
 		return &mcperrors.Error{
-			Code: mcperrors.Authorization, Message: "the token lacks a scope", Scopes: d.Scopes(), Cause: &Denial{d},
+			Code: mcperrors.Authorization, Message: "the token lacks a scope", Scopes: d.Scopes(), Cause: &deniedError{d},
 		}
 	case denied:
 	}
-	return &mcperrors.Error{Code: mcperrors.Authorization, Message: "not permitted", Cause: &Denial{d}}
+	return &mcperrors.Error{Code: mcperrors.Authorization, Message: "not permitted", Cause: &deniedError{d}}
 }
 
 // Scopes returns all scopes that a token needs for the action, held or not, if

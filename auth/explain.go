@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// A Denial is why somebody may not do something. It is the cause of the errors
+// A deniedError is why somebody may not do something. It is the cause of the errors
 // that refuse calls, so that the log has the reason and the caller has not.
-type Denial struct{ decision Decision }
+type deniedError struct{ decision Decision }
 
 // Error returns the explanation.
-func (d *Denial) Error() string { return d.decision.Explain() }
+func (d *deniedError) Error() string { return d.decision.Explain() }
 
 // Explain says why, in one line for logs and tests. It takes longer than to
 // decide, and is not for callers: it tells what the policy knows.

@@ -13,11 +13,11 @@ import (
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 )
 
-func newPolicy(t testing.TB, spec auth.PolicySpec) *auth.Policy {
-	t.Helper()
+func newPolicy(tb testing.TB, spec auth.PolicySpec) *auth.Policy {
+	tb.Helper()
 	p, err := auth.NewPolicy(spec)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -414,7 +414,8 @@ func TestPolicy_AnswersTheSameWhileItIsReplacedAndFull(t *testing.T) {
 
 // thousandRules are spread over roles of which the caller has all, exact ones
 // and globs of many prefixes.
-func thousandRules(t testing.TB) (*auth.Policy, *auth.Principal) {
+func thousandRules(tb testing.TB) (*auth.Policy, *auth.Principal) {
+	tb.Helper()
 	spec := auth.PolicySpec{Roles: map[string][]string{}, Scopes: map[string][]string{"s": {"read:prompts"}}}
 	var roles []string
 	for role := range 4 {
@@ -425,7 +426,7 @@ func thousandRules(t testing.TB) (*auth.Policy, *auth.Principal) {
 				fmt.Sprintf("execute:tools:tool-%d-%d", role, i), fmt.Sprintf("execute:tools:group-%d-%d.*", role, i))
 		}
 	}
-	return newPolicy(t, spec), known(roles, []string{"openid", "s"})
+	return newPolicy(tb, spec), known(roles, []string{"openid", "s"})
 }
 
 var ruleCases = map[string]bool{
@@ -457,4 +458,35 @@ func BenchmarkPolicy_Decide(b *testing.B) {
 			}
 		})
 	}
+}
+
+// matches is the meaning of a glob, written down the slow way.
+func matches(glob, text string) bool {
+	switch {
+	case glob == "":
+		return text == ""
+	case glob[0] == '*':
+		return matches(glob[1:], text) || (text != "" && matches(glob, text[1:]))
+	}
+	return text != "" && text[0] == glob[0] && matches(glob[1:], text[1:])
+}
+
+func FuzzPolicy_Globs(f *testing.F) {
+	f.Add("a*b*c", "a1b2c")
+	f.Add("*x*x*", "xx")
+	f.Add("", "x")
+	f.Fuzz(func(t *testing.T, glob, text string) {
+		if len(glob) > 12 || len(text) > 30 {
+			return // the slow way is exponential
+		}
+		p, err := auth.NewPolicy(auth.PolicySpec{Anonymous: []string{"execute:tools:" + glob}})
+		if err != nil {
+			return
+		}
+		d := p.Decide(t.Context(), nil, do(auth.Execute, auth.Tools, text))
+		if want := matches(glob, text); d.Allowed() != want && !strings.Contains(glob, "<tenant>") {
+			t.Errorf("%q and %q: %t", glob, text, d.Allowed())
+		}
+		_ = d.Explain()
+	})
 }

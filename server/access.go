@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
 // Access is what a tool, prompt or resource that go-sdk describes asks of its
@@ -57,10 +59,15 @@ func (s *Server) needOf(k auth.Kind, name string) *auth.Need {
 // permit asks for what one thing needs, once it is known that it is this one
 // that serves the call: go-sdk has found it, and nothing replaced it since. All
 // else was decided before, by name.
-func (s *Server) permit(ctx context.Context, a auth.Action, absent func(string, error) error) error {
+func (s *Server) permit(ctx context.Context, a auth.Action, hidden absent.Error) error {
 	if a.Need == nil {
 		return nil
 	}
 	who, _ := auth.PrincipalFrom(ctx)
-	return s.opts.Policy.Decide(ctx, who, a).Refusal(absent)
+	d := s.opts.Policy.Decide(ctx, who, a)
+	err := d.Err()
+	if d.Hidden() {
+		return hidden(a.Name, errors.Unwrap(err))
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
 // maxCompletions is the protocol's limit on the values of one answer
@@ -45,10 +46,10 @@ func (s *Server) complete(ctx context.Context, req *mcp.CompleteRequest) (*mcp.C
 		a = auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: p.Ref.URI}
 	}
 	if !ok {
-		return nil, auth.UnknownCompletion(a.Name, nil)
+		return nil, absent.Completion(a.Name, nil)
 	}
 	a.Need = e.need
-	if err := s.permit(ctx, a, auth.UnknownCompletion); err != nil {
+	if err := s.permit(ctx, a, absent.Completion); err != nil {
 		return nil, err
 	}
 	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}

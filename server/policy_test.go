@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -52,7 +53,8 @@ func houseServer(t *testing.T, opts server.Options) *server.Server {
 		mustAdd(t, server.AddPrompt(srv, server.Prompt{Name: x.name, Description: "A prompt.", Require: x.require, RequireScopes: x.scope},
 			func(context.Context, struct {
 				A string `json:"a,omitempty"`
-			}) (string, error) {
+			},
+			) (string, error) {
 				return "hi", nil
 			}))
 		mustAdd(t, srv.CompletePrompt(x.name, "a", func(context.Context, string, map[string]string) ([]string, error) { return []string{"v"}, nil }))
@@ -180,7 +182,7 @@ func TestPolicy_WhatIsAllowedIsServedOnEveryRoad(t *testing.T) {
 	defer res.Body.Close()
 	buf := make([]byte, 512)
 	n, err := io.ReadAtLeast(res.Body, buf, 20)
-	if err != nil || res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if err != nil || res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		t.Errorf("listen: %d %v %s", res.StatusCode, err, buf[:n])
 	}
 }
@@ -238,7 +240,7 @@ func TestThreat32_LookAlikesAreNotFound(t *testing.T) {
 			p := newPeer(t, url, version, token)
 			for _, name := range []string{"Open1", "open1 ", " open1", "open1\u200b", "оpen1", "open1/", "open1.", "secret\u00a0"} {
 				quoted, _ := json.Marshal(name)
-				header := ""
+				var header string
 				if strings.TrimFunc(name, func(r rune) bool { return r > ' ' && r < 0x7f }) == "" {
 					header = name
 				} else {

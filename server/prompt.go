@@ -10,6 +10,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -85,7 +86,7 @@ func (s *Server) addPrompt(p *mcp.Prompt, access []Access, h mcp.PromptHandler) 
 	action := auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Name, Need: need}
 	return s.names.add(kindPrompt, p.Name, e, err, func() {
 		s.mcp.AddPrompt(p, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-			if err := s.permit(ctx, action, auth.UnknownPrompt); err != nil {
+			if err := s.permit(ctx, action, absent.Prompt); err != nil {
 				return nil, err
 			}
 			res, err := h(ctx, req)

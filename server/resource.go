@@ -13,6 +13,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -160,7 +161,7 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 func (s *Server) readHandler(need *auth.Need, h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI, Need: need}
-		if err := s.permit(ctx, action, auth.UnknownResource); err != nil {
+		if err := s.permit(ctx, action, absent.Resource); err != nil {
 			return nil, err
 		}
 		res, err := h(ctx, req)

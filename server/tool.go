@@ -10,6 +10,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -140,7 +141,7 @@ func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h 
 	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name, Need: need}
 	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, need: need}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			if err := s.permit(ctx, action, auth.UnknownTool); err != nil {
+			if err := s.permit(ctx, action, absent.Tool); err != nil {
 				return nil, err
 			}
 			res, err := h(ctx, req)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
 // maxURI is the longest URI a client may ask for, in bytes.
@@ -88,7 +89,7 @@ func (s *Server) subscribe(ctx context.Context, req *mcp.SubscribeRequest) error
 	uri := req.Params.URI
 	e := s.names.readable(uri)
 	if e == nil {
-		return auth.UnknownSubscription(uri, nil)
+		return absent.Subscription(uri, nil)
 	}
-	return s.permit(ctx, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri, Need: e.need}, auth.UnknownSubscription)
+	return s.permit(ctx, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri, Need: e.need}, absent.Subscription)
 }

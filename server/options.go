@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,6 +80,11 @@ type Options struct {
 	//
 	// Nil means that everybody who gets as far as the server may do everything.
 	Policy *auth.Policy
+	// View is what of the server there is, for everybody; [Server.SetView]
+	// changes it. ViewFor is what there is for the caller of req, which may be a
+	// list or a call, such as [ViewFromHeader]; a panic in it hides all. Both have to show a thing. Zero and nil mean all.
+	View    View
+	ViewFor func(ctx context.Context, req mcp.Request) View
 	// Authenticate wraps the HTTP handler with something other than Auth, such
 	// as a company's own middleware. Nil means nothing does.
 	Authenticate func(http.Handler) http.Handler

@@ -60,8 +60,11 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 }
 
 func (s *Server) stack() mcp.Middleware {
-	authorize := s.opts.authorize(s.seal, s.needOf)
-	return middleware.Chain(s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
+	authorize := s.opts.authorize(s.seal, s.show)
+	if authorize == nil {
+		authorize = s.viewed()
+	}
+	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

@@ -101,4 +101,11 @@ func (s *Server) permit(ctx context.Context, req mcp.Request, g *gate, a auth.Ac
 	return err
 }
 
-var errNotInView = errors.New("the view does not show it to this caller")
+var errNotInView error = notInView{}
+
+type notInView struct{}
+
+func (notInView) Error() string { return "the view does not show it to this caller" }
+
+// Denied makes the error known to [auth.Audit].
+func (n notInView) Denied() string { return n.Error() }

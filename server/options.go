@@ -80,6 +80,12 @@ type Options struct {
 	//
 	// Nil means that everybody who gets as far as the server may do everything.
 	Policy *auth.Policy
+	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and
+	// [AuditLog] for one that writes a log. It is the caller's to close, after the
+	// server has stopped. Nil means that nobody does.
+	Audit auth.Sink
+	// AuditFailClosed refuses calls while Audit fails.
+	AuditFailClosed bool
 	// View is what of the server there is, for everybody; [Server.SetView]
 	// changes it. ViewFor is what there is for the caller of req, which may be a
 	// list or a call, such as [ViewFromHeader]; a panic in it hides all. Both have to show a thing. Zero and nil mean all.

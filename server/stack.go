@@ -19,6 +19,7 @@ import (
 //	identify     the principal, from the verified token of each request
 //	Log          sees every outcome
 //	Errors       encodes any error, redacts unknown ones
+//	Audit        records what was allowed and denied, if there is a sink
 //	checkURIs    refuses URIs that no sound client sends
 //	Authorize    only what the policy allows the caller, if there is a policy
 //	Middleware   the options' own
@@ -29,7 +30,7 @@ import (
 //
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
-// Nil options mean the defaults. Only Logger, Policy, PageSize, StateKeys,
+// Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
 // StateTTL, Middleware, MaxInFlight and Timeout matter here; mistakes in other options are not looked for.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
@@ -51,6 +52,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 		identify,
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
+		o.audit(),
 		checkURIs,
 		authorize,
 		middleware.Chain(o.Middleware...),

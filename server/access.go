@@ -101,11 +101,11 @@ func (s *Server) permit(ctx context.Context, req mcp.Request, g *gate, a auth.Ac
 	return err
 }
 
-var errNotInView error = notInView{}
+var errNotInView error = notInViewError{}
 
-type notInView struct{}
+type notInViewError struct{}
 
-func (notInView) Error() string { return "the view does not show it to this caller" }
+func (notInViewError) Error() string { return "the view does not show it to this caller" }
 
 // Denied makes the error known to [auth.Audit].
-func (n notInView) Denied() string { return n.Error() }
+func (n notInViewError) Denied() string { return n.Error() }

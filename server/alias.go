@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -28,7 +29,7 @@ func (s *Server) addAliases(name string, aliases []string, registered bool) erro
 func (r *registry) withAliases(names []string) []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	all := names[:len(names):len(names)]
+	all := slices.Clip(names)
 	for alias, e := range r.entries[kindTool] {
 		for _, name := range names {
 			if e.canonical == name {

@@ -215,8 +215,13 @@ func TestThreat36_TwoOfOneNameAreAnErrorAndTheFirstStays(t *testing.T) {
 	srv := viewServer(t, server.Options{})
 	run := func(context.Context, none) (string, error) { return "second", nil }
 	for _, x := range []server.Tool{
-		{Name: "read"}, {Name: "save"}, {Name: "new1", Aliases: []string{"write"}}, {Name: "new2", Aliases: []string{"store"}},
-		{Name: "new3", Aliases: []string{"new3"}}, {Name: "new4", Aliases: []string{"x", "x"}}, {Name: "new5", Aliases: []string{"a b"}},
+		{Name: "read"},
+		{Name: "save"},
+		{Name: "new1", Aliases: []string{"write"}},
+		{Name: "new2", Aliases: []string{"store"}},
+		{Name: "new3", Aliases: []string{"new3"}},
+		{Name: "new4", Aliases: []string{"x", "x"}},
+		{Name: "new5", Aliases: []string{"a b"}},
 	} {
 		x.Description = "A tool."
 		if err := server.AddTool(srv, x, run); err == nil {

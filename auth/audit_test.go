@@ -179,7 +179,7 @@ func TestAudit_FailClosedWhileOthersRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
-	for _, name := range strings.FieldsSeq(l.names()) {
+	for name := range strings.FieldsSeq(l.names()) {
 		seen[name]++
 	}
 	for name, n := range seen {

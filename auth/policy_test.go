@@ -391,10 +391,7 @@ func TestPolicy_AnswersTheSameWhileItIsReplacedAndFull(t *testing.T) {
 	for range 4 {
 		asking.Go(func() {
 			for i := range 5000 { // more standings than are kept
-				roles := []string{fmt.Sprint(i)}
-				if i%2 == 0 {
-					roles = append(roles, "even")
-				}
+				roles := []string{fmt.Sprint(i), []string{"even", "odds"}[i%2]}
 				if got := p.Decide(t.Context(), known(roles, nil), do(auth.Execute, auth.Tools, "a")).Allowed(); got != (i%2 == 0) {
 					t.Errorf("%d: %t", i, got)
 				}

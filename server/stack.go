@@ -31,7 +31,8 @@ import (
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
 // Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
-// StateTTL, Middleware, MaxInFlight and Timeout matter here; mistakes in other options are not looked for.
+// StateTTL, Middleware, MaxInFlight and Timeout matter here; mistakes in other
+// options are not looked for. What [Tool] and its like require is for a Server.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {

@@ -37,7 +37,9 @@ func (p *Principal) HasRole(role string) bool { return p != nil && slices.Contai
 func (p *Principal) HasScope(scope string) bool { return p != nil && slices.Contains(p.Scopes, scope) }
 
 // Local is the principal of a process that talks to its parent over stdio.
-func Local() *Principal { return &Principal{Issuer: "local", Subject: "local"} }
+func Local() *Principal { return &Principal{Issuer: localName, Subject: localName} }
+
+const localName = "local"
 
 // Where the Extra of a go-sdk TokenInfo holds what the SDK has no field for.
 const (

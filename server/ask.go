@@ -111,7 +111,7 @@ func (a *asking) round(ctx context.Context, c *call, requests mcp.InputRequestMa
 	if err != nil {
 		return nil, fmt.Errorf("encoding the answers so far: %w", err)
 	}
-	return nil, &questionError{question{requests: missing, state: c.server.seal.seal(plain, bind)}}
+	return nil, &questionError{question{requests: missing, state: c.server.seal.Seal(plain, bind)}}
 }
 
 // open reads the state and the answers the call came with, once.
@@ -122,7 +122,7 @@ func (a *asking) open(c *call, bind []byte) error {
 	sealed, given := asker(c.req)()
 	a.given, a.earlier = given, make(mcp.InputResponseMap)
 	if sealed != "" {
-		plain, err := c.server.seal.open(sealed, bind)
+		plain, err := c.server.seal.Open(sealed, bind)
 		if err == nil {
 			err = json.Unmarshal(plain, &a.earlier)
 		}

@@ -5,7 +5,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
 // maxCompletions is the protocol's limit on the values of one answer
@@ -32,17 +33,23 @@ func (s *Server) complete(ctx context.Context, req *mcp.CompleteRequest) (*mcp.C
 	p := req.Params
 	var e *entry
 	var ok bool
+	var a auth.Action
 	switch p.Ref.Type {
 	case "ref/prompt":
 		e, ok = s.names.get(kindPrompt, p.Ref.Name)
+		a = auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Ref.Name}
 	case "ref/resource":
 		e, ok = s.names.get(kindTemplate, p.Ref.URI)
 		if !ok {
 			e, ok = s.names.get(kindResource, p.Ref.URI)
 		}
+		a = auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: p.Ref.URI}
 	}
 	if !ok {
-		return nil, mcperrors.Errorf(mcperrors.NotFound, "nothing to complete: no such prompt or resource template")
+		return nil, absent.Completion(a.Name, nil)
+	}
+	if err := s.permit(ctx, req, e.gate, a, absent.Completion); err != nil {
+		return nil, err
 	}
 	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}
 	h := e.completers[p.Argument.Name]

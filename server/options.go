@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,9 +27,6 @@ const (
 	DefaultDrainTimeout = 10 * time.Second
 	DefaultStateTTL     = 10 * time.Minute
 )
-
-// stateKeyBytes is the length of a key for AES-256.
-const stateKeyBytes = 32
 
 // Options configure a server. The zero value is the production default; New
 // works on a copy, so one Options may serve many servers.
@@ -66,12 +64,13 @@ type Options struct {
 	// PageSize is how many items a list answers at once. Zero means 1000.
 	PageSize int
 
-	// StateKeys encrypt what [Ask] and [Elicit] send through a modern client.
-	// Each has 32 bytes; the first seals, all open, so a new key is added in
+	// StateKeys encrypt what [Ask] and [Elicit] send through a modern client,
+	// and the cursors of lists where there is a Policy. Each has 32 bytes; the first seals, all open, so a new key is added in
 	// front and the old one removed after StateTTL. All replicas of a server
 	// need the same keys. None: a random key and, when first used, a warning.
 	StateKeys [][]byte
-	// StateTTL is how long a user may take to answer. Zero means 10 minutes.
+	// StateTTL is how long a user may take to answer, and a client to ask for
+	// the next page. Zero means 10 minutes.
 	StateTTL time.Duration
 
 	// Addr is where Run listens, such as "127.0.0.1:8080"; port 0 picks a free
@@ -86,6 +85,24 @@ type Options struct {
 	// with Handler, mount [auth.Guard.Metadata] yourself. Nil means that
 	// everybody may call.
 	Auth *auth.Guard
+	// Policy says what each caller may do: over HTTP whoever Auth let in, over
+	// stdio [auth.Local]. What it does not grant is denied, and answered like
+	// what does not exist; see [auth.Authorize]. A policy that follows a file is
+	// the caller's to close, after the server has stopped.
+	//
+	// Nil means that everybody who gets as far as the server may do everything.
+	Policy *auth.Policy
+	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and
+	// [AuditLog] for one that writes a log. It is the caller's to close, after the
+	// server has stopped. Nil means that nobody does.
+	Audit auth.Sink
+	// AuditFailClosed refuses calls while Audit fails.
+	AuditFailClosed bool
+	// View is what of the server there is, for everybody; [Server.SetView]
+	// changes it. ViewFor is what there is for the caller of req, which may be a
+	// list or a call, such as [ViewFromHeader]; a panic in it hides all. Both have to show a thing. Zero and nil mean all.
+	View    View
+	ViewFor func(ctx context.Context, req mcp.Request) View
 	// Authenticate wraps the HTTP handler with something other than Auth, such
 	// as a company's own middleware. Nil means nothing does.
 	Authenticate func(http.Handler) http.Handler
@@ -110,11 +127,6 @@ func (o Options) withDefaults() (Options, error) {
 
 	o.Middleware = slices.Clone(o.Middleware)
 	o.StateKeys = slices.Clone(o.StateKeys)
-	for i, k := range o.StateKeys {
-		if len(k) != stateKeyBytes {
-			mistake("option StateKeys: key %d has %d bytes, want %d", i, len(k), stateKeyBytes)
-		}
-	}
 	setDefault(&o.Timeout, DefaultTimeout)
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
 	setDefault(&o.StateTTL, DefaultStateTTL)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -19,6 +21,9 @@ type Prompt struct {
 	Description string // must not be empty
 	Icons       []mcp.Icon
 	Meta        mcp.Meta
+
+	Require, RequireScopes []string // like a tool's, beside read:prompts:Name
+	Tags                   []string // like a tool's
 }
 
 // Messages is what a prompt handler returns: a string is one user message,
@@ -43,7 +48,7 @@ func AddPrompt[In any, M Messages](s *Server, p Prompt, h func(context.Context, 
 		Name: p.Name, Title: p.Title, Description: p.Description, Icons: p.Icons, Meta: p.Meta,
 		Arguments: promptArguments(in.Fields()),
 	}
-	return s.addPrompt(def, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	return s.addPrompt(def, []Access{{Require: p.Require, RequireScopes: p.RequireScopes, Tags: p.Tags}}, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		args, err := in.DecodeText(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -57,13 +62,14 @@ func AddPrompt[In any, M Messages](s *Server, p Prompt, h func(context.Context, 
 }
 
 // AddRawPrompt registers go-sdk's own handler. Arguments that p requires are
-// enforced; otherwise they are passed as they came. p is not changed.
-func (s *Server) AddRawPrompt(p *mcp.Prompt, h mcp.PromptHandler) error {
+// enforced; otherwise they are passed as they came. p is not changed. access says
+// what callers need.
+func (s *Server) AddRawPrompt(p *mcp.Prompt, h mcp.PromptHandler, access ...Access) error {
 	if p == nil || h == nil {
 		return s.names.add(kindPrompt, "", nil, errors.New("nil prompt or handler"), nil)
 	}
 	def := *p
-	return s.addPrompt(&def, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	return s.addPrompt(&def, access, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		if err := requireArguments(def.Arguments, req.Params.Arguments); err != nil {
 			return nil, err
 		}
@@ -71,14 +77,19 @@ func (s *Server) AddRawPrompt(p *mcp.Prompt, h mcp.PromptHandler) error {
 	})
 }
 
-func (s *Server) addPrompt(p *mcp.Prompt, h mcp.PromptHandler) error {
-	e := new(entry)
+func (s *Server) addPrompt(p *mcp.Prompt, access []Access, h mcp.PromptHandler) error {
+	g, err := s.gate(true, access)
+	e := &entry{gate: g}
 	for _, a := range p.Arguments {
 		e.arguments = append(e.arguments, a.Name)
 	}
-	err := errors.Join(checkName(p.Name), checkDescription(p.Description))
+	err = errors.Join(err, checkName(p.Name), checkDescription(p.Description))
+	action := auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Name}
 	return s.names.add(kindPrompt, p.Name, e, err, func() {
 		s.mcp.AddPrompt(p, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+			if err := s.permit(ctx, req, g, action, absent.Prompt); err != nil {
+				return nil, err
+			}
 			res, err := h(ctx, req)
 			ask, err := asked(err)
 			if ask != nil {

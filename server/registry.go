@@ -24,6 +24,8 @@ const (
 // entry is what the server remembers of something registered.
 type entry struct {
 	timeout    time.Duration         // tools; 0: the server's
+	gate       *gate                 // who may use it
+	canonical  string                // tools: what this one is an alias of, or ""
 	template   *uritemplate.Template // resource templates
 	arguments  []string              // prompts and templates, in order
 	completers map[string]Completer  // prompts and templates, by argument
@@ -93,19 +95,21 @@ func (r *registry) remove(k kind, names []string, uninstall func(...string)) {
 	uninstall(names...)
 }
 
-// readable reports whether a resource or a template answers to uri.
-func (r *registry) readable(uri string) bool {
+// readable returns what answers to uri, a resource or a template, or nil: the
+// one that go-sdk would read, which is the first of the templates in their order.
+func (r *registry) readable(uri string) *entry {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.entries[kindResource][uri] != nil {
-		return true
+	if e := r.entries[kindResource][uri]; e != nil {
+		return e
 	}
-	for _, e := range r.entries[kindTemplate] {
-		if e.template.Match(uri) != nil {
-			return true
+	var first string
+	for name, e := range r.entries[kindTemplate] {
+		if (first == "" || name < first) && e.template.Match(uri) != nil {
+			first = name
 		}
 	}
-	return false
+	return r.entries[kindTemplate][first]
 }
 
 // setCompleter attaches h to an argument of a prompt or resource template.

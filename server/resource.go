@@ -11,7 +11,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/yosida95/uritemplate/v3"
 
+	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -26,6 +28,9 @@ type Resource struct {
 	Annotations *mcp.Annotations
 	Icons       []mcp.Icon
 	Meta        mcp.Meta
+
+	Require, RequireScopes []string // like a tool's, beside read:resources:URI
+	Tags                   []string // like a tool's
 }
 
 // A ResourceTemplate describes a family of resources by an RFC 6570 template,
@@ -39,6 +44,9 @@ type ResourceTemplate struct {
 	Annotations *mcp.Annotations
 	Icons       []mcp.Icon
 	Meta        mcp.Meta
+
+	Require, RequireScopes []string // like a tool's, beside read:resources:URI
+	Tags                   []string // like a tool's
 }
 
 // Contents is what a resource handler returns: a string is text, a []byte is
@@ -58,7 +66,7 @@ func AddResource[C Contents](s *Server, r Resource, h func(context.Context) (C, 
 	}
 	return s.AddRawResource(def, func(ctx context.Context, _ *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		return readResult(h(ctx))
-	})
+	}, Access{Require: r.Require, RequireScopes: r.RequireScopes, Tags: r.Tags})
 }
 
 // AddResourceTemplate registers a resource template. V is a struct with a field
@@ -96,11 +104,12 @@ func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h fun
 			return nil, err
 		}
 		return readResult(h(ctx, in))
-	})
+	}, Access{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags})
 }
 
-// AddRawResource registers go-sdk's own handler. r is not changed.
-func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler) error {
+// AddRawResource registers go-sdk's own handler. r is not changed. access says
+// what callers need.
+func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler, access ...Access) error {
 	if r == nil || h == nil {
 		return s.names.add(kindResource, "", nil, errors.New("nil resource or handler"), nil)
 	}
@@ -112,26 +121,29 @@ func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler) error {
 	case u.Scheme == "":
 		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
 	}
-	return s.names.add(kindResource, r.URI, &entry{}, errors.Join(err, checkTitle(r.Name)), func() {
-		s.mcp.AddResource(&def, readHandler(h))
+	g, gateErr := s.gate(true, access)
+	return s.names.add(kindResource, r.URI, &entry{gate: g}, errors.Join(err, gateErr, checkTitle(r.Name)), func() {
+		s.mcp.AddResource(&def, s.readHandler(g, h))
 	})
 }
 
 // AddRawResourceTemplate registers go-sdk's own handler. t is not changed.
-func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceHandler) error {
+// access says what callers need.
+func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceHandler, access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTemplate, "", nil, errors.New("nil template or handler"), nil)
 	}
 	def := *t
-	e := new(entry)
+	g, gateErr := s.gate(true, access)
+	e := &entry{gate: g}
 	var err error
 	if e.template, err = uritemplate.New(t.URITemplate); err != nil {
 		err = fmt.Errorf("not an RFC 6570 template: %w", err)
 	} else {
 		e.arguments = e.template.Varnames()
 	}
-	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, checkTitle(t.Name)), func() {
-		s.mcp.AddResourceTemplate(&def, readHandler(h))
+	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, gateErr, checkTitle(t.Name)), func() {
+		s.mcp.AddResourceTemplate(&def, s.readHandler(g, h))
 	})
 }
 
@@ -145,11 +157,15 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 	s.names.remove(kindTemplate, uriTemplates, s.mcp.RemoveResourceTemplates)
 }
 
-// readHandler turns a question of h to the client into its result, and keeps
-// what h returned to itself: the SDK fills in URIs and MIME types, and a
-// handler may return the same value to many calls.
-func readHandler(h mcp.ResourceHandler) mcp.ResourceHandler {
+// readHandler asks what stands before h, turns a question of h to the client into
+// its result, and keeps what h returned to itself: the SDK fills in URIs and MIME
+// types, and a handler may return the same value to many calls.
+func (s *Server) readHandler(g *gate, h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI}
+		if err := s.permit(ctx, req, g, action, absent.Resource); err != nil {
+			return nil, err
+		}
 		res, err := h(ctx, req)
 		ask, err := asked(err)
 		if ask != nil {

@@ -19,7 +19,9 @@ import (
 //	identify     the principal, from the verified token of each request
 //	Log          sees every outcome
 //	Errors       encodes any error, redacts unknown ones
+//	Audit        records what was allowed and denied, if there is a sink
 //	checkURIs    refuses URIs that no sound client sends
+//	Authorize    only what the policy allows the caller, if there is a policy
 //	RateLimit    the rules of RateLimits
 //	Middleware   the options' own
 //	Concurrency  sheds load beyond MaxInFlight
@@ -29,20 +31,23 @@ import (
 //
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
-// Nil options mean the defaults. Only Logger, RateLimits, RateLimitHeaders,
-// Middleware, MaxInFlight and Timeout matter here. Mistakes are not looked for,
-// but rules with one let nobody call.
+// Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
+// StateTTL, RateLimits, RateLimitHeaders, Middleware, MaxInFlight and Timeout
+// matter here. Mistakes are not looked for, but rate limits with one let nobody
+// call. What [Tool] and its like require is for a Server.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
 	o, _ = o.withDefaults()
-	return o.stack(nil)
+	seal, _ := newSealer(o.StateKeys, o.StateTTL, o.Logger)
+	return o.stack(nil, o.authorize(seal, nil))
 }
 
-// stack takes a function that knows the timeout of single calls, or nil.
-func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.Middleware {
+// stack takes a function that knows the timeout of single calls, or nil, and
+// what authorizes them, or nil.
+func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, authorize mcp.Middleware) mcp.Middleware {
 	deadline := &middleware.Deadline{Limit: o.Timeout, For: timeoutFor}
 	return middleware.Chain(
 		middleware.Recover(),
@@ -50,7 +55,9 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 		identify,
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
+		o.audit(),
 		checkURIs,
+		authorize,
 		o.limits(),
 		middleware.Chain(o.Middleware...),
 		middleware.Concurrency(o.MaxInFlight),
@@ -59,7 +66,11 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration) mcp.
 }
 
 func (s *Server) stack() mcp.Middleware {
-	return middleware.Chain(s.opts.stack(s.timeoutFor), legacyHandshake, s.withCall)
+	authorize := s.opts.authorize(s.seal, s.show)
+	if authorize == nil {
+		authorize = s.viewed()
+	}
+	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

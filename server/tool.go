@@ -9,6 +9,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/absent"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -31,6 +33,22 @@ type Tool struct {
 
 	// Timeout overrides [Options.Timeout]. Zero: not; negative: no limit.
 	Timeout time.Duration
+
+	// Require are permissions that callers need beside execute:tools:Name, and
+	// RequireScopes are scopes that their tokens need, all of them. Whoever lacks
+	// a permission does not see the tool; whoever lacks a scope only is told so.
+	// Both take [Options.Policy]: see [auth.Policy.NewNeed].
+	Require, RequireScopes []string
+
+	// Tags name the toolsets that the tool belongs to, see [View].
+	Tags []string
+	// When says for which clients there is the tool: of one era, or that can be
+	// asked things. It is called often, and at the same time for many. A panic
+	// hides the tool. Nil means for all.
+	When func(Client) bool
+	// Aliases are former names of the tool. They are called like it, to be
+	// permitted and logged by its Name, and not listed.
+	Aliases []string
 
 	// InputSchema replaces the schema derived from the argument type and its
 	// tags: a *jsonschema.Schema, json.RawMessage or whatever marshals to one.
@@ -67,7 +85,8 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 	if h == nil {
 		handlerErr = errors.New("nil handler")
 	}
-	return s.addTool(t.sdk(in, out.schema), t.Timeout, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	access := []Access{{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags, When: t.When}}
+	err := s.addTool(t.sdk(in, out.schema), t.Timeout, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -78,13 +97,14 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 		}
 		return out.result(res)
 	}, inErr, outErr, handlerErr)
+	return errors.Join(err, s.addAliases(t.Name, t.Aliases, err == nil))
 }
 
 // AddSDKTool registers go-sdk's typed handler unchanged: it sees the request
 // and may shape the result. Arguments and output are decoded, validated and
 // described as with [AddTool]; errors are treated alike. Schemas set in t are
-// kept and enforced. t is not changed.
-func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out]) error {
+// kept and enforced. t is not changed. access says what callers need.
+func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out], access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
 	}
@@ -92,7 +112,7 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 	out, outErr := newOutputFor[Out](t.OutputSchema)
 	def := *t
 	def.InputSchema, def.OutputSchema = rawSchema(in), out.schema
-	return s.addTool(&def, 0, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -107,13 +127,13 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 
 // AddRawTool registers go-sdk's untyped handler unchanged: arguments are
 // neither decoded nor validated, and the result is sent as it is. t needs an
-// InputSchema and is not changed.
-func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler) error {
+// InputSchema and is not changed. access says what callers need.
+func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
 	}
 	def := *t
-	return s.addTool(&def, 0, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		res, err := h(ctx, req)
 		if err != nil {
 			return nil, err
@@ -122,14 +142,21 @@ func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler) error {
 	})
 }
 
-// RemoveTools takes tools back; unknown names are ignored. Running calls end
-// undisturbed.
-func (s *Server) RemoveTools(names ...string) { s.names.remove(kindTool, names, s.mcp.RemoveTools) }
+// RemoveTools takes tools and their aliases back; unknown names are ignored.
+// Running calls end undisturbed.
+func (s *Server) RemoveTools(names ...string) {
+	s.names.remove(kindTool, s.names.withAliases(names), s.mcp.RemoveTools)
+}
 
-func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, h mcp.ToolHandler, errs ...error) error {
-	errs = append(errs, checkName(t.Name), checkDescription(t.Description))
-	return s.names.add(kindTool, t.Name, &entry{timeout: timeout}, errors.Join(errs...), func() {
+func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h mcp.ToolHandler, errs ...error) error {
+	g, err := s.gate(t.Annotations != nil && t.Annotations.ReadOnlyHint, access)
+	errs = append(errs, checkName(t.Name), checkDescription(t.Description), err)
+	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name}
+	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, gate: g}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			if err := s.permit(ctx, req, g, action, absent.Tool); err != nil {
+				return nil, err
+			}
 			res, err := h(ctx, req)
 			ask, err := asked(err)
 			if ask != nil {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
 // maxURI is the longest URI a client may ask for, in bytes.
@@ -83,9 +85,11 @@ func hasParentSegment(uri string) bool {
 }
 
 // subscribe accepts only what can be read.
-func (s *Server) subscribe(_ context.Context, req *mcp.SubscribeRequest) error {
-	if !s.names.readable(req.Params.URI) {
-		return withURI(mcperrors.Errorf(mcperrors.NotFound, "resource not found"), req.Params.URI)
+func (s *Server) subscribe(ctx context.Context, req *mcp.SubscribeRequest) error {
+	uri := req.Params.URI
+	e := s.names.readable(uri)
+	if e == nil {
+		return absent.Subscription(uri, nil)
 	}
-	return nil
+	return s.permit(ctx, req, e.gate, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri}, absent.Subscription)
 }

@@ -91,7 +91,7 @@ func Audit(o AuditOptions) mcp.Middleware {
 	a := &auditor{AuditOptions: o}
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			wants := wantedBy(method, req.GetParams())
+			wants := wantedBy(nil, method, req.GetParams())
 			if _, isList := lists[method]; !isList && wants == nil {
 				return next(ctx, method, req)
 			} else if isList {

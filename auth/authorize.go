@@ -88,7 +88,8 @@ func (a *authorizer) handle(ctx context.Context, next mcp.MethodHandler, method 
 	if list, ok := lists[method]; ok {
 		return list(&viewer{a, ctx, req, who, method}, next)
 	}
-	for _, w := range wantedBy(method, req.GetParams()) {
+	var room [1]wanted // of nearly every call
+	for _, w := range wantedBy(room[:0], method, req.GetParams()) {
 		switch d := a.Policy.Decide(ctx, who, w.action); {
 		case d.Hidden():
 			return nil, w.absent(w.action.Name, &deniedError{d})
@@ -109,45 +110,45 @@ type wanted struct {
 	absent absent.Error
 }
 
-// wantedBy returns what a call is about. What it does not know is denied.
-func wantedBy(method string, params mcp.Params) []wanted {
+// wantedBy appends what a call is about. What it does not know is denied.
+func wantedBy(all []wanted, method string, params mcp.Params) []wanted {
 	switch method {
 	case "initialize", "ping", "server/discover", "logging/setLevel", "resources/unsubscribe",
 		"notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed":
-		return nil
+		return all
 	}
 	switch p := params.(type) {
 	case *mcp.CallToolParamsRaw:
 		if method == "tools/call" && p != nil {
-			return []wanted{{Action{Verb: Execute, Kind: Tools, Name: p.Name}, absent.Tool}}
+			return append(all, wanted{Action{Verb: Execute, Kind: Tools, Name: p.Name}, absent.Tool})
 		}
 	case *mcp.GetPromptParams:
 		if method == "prompts/get" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Prompts, Name: p.Name}, absent.Prompt}}
+			return append(all, wanted{Action{Verb: Read, Kind: Prompts, Name: p.Name}, absent.Prompt})
 		}
 	case *mcp.ReadResourceParams:
 		if method == "resources/read" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Resource}}
+			return append(all, wanted{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Resource})
 		}
 	case *mcp.SubscribeParams:
 		if method == "resources/subscribe" && p != nil {
-			return []wanted{{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Subscription}}
+			return append(all, wanted{Action{Verb: Read, Kind: Resources, Name: p.URI}, absent.Subscription})
 		}
 	case *mcp.SubscriptionsListenParams:
 		if method == "subscriptions/listen" && p != nil {
-			return wantedUpdates(p)
+			return wantedUpdates(all, p)
 		}
 	case *mcp.CompleteParams:
 		if method == "completion/complete" && p != nil {
-			return []wanted{{completed(p), absent.Completion}}
+			return append(all, wanted{completed(p), absent.Completion})
 		}
 	}
-	return []wanted{{Action{Verb: Execute, Kind: Methods, Name: method}, unknownMethod}}
+	return append(all, wanted{Action{Verb: Execute, Kind: Methods, Name: method}, unknownMethod})
 }
 
-func wantedUpdates(p *mcp.SubscriptionsListenParams) (all []wanted) {
+func wantedUpdates(all []wanted, p *mcp.SubscriptionsListenParams) []wanted {
 	if p.Notifications == nil {
-		return nil // go-sdk refuses it
+		return all // go-sdk refuses it
 	}
 	for _, uri := range p.Notifications.ResourceSubscriptions {
 		all = append(all, wanted{Action{Verb: Read, Kind: Resources, Name: uri}, absent.Subscription})

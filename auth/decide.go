@@ -130,13 +130,15 @@ func (p *Policy) Check(ctx context.Context, a Action) error {
 func (s *snapshot) grantsOf(who *Principal) (held, offered *grants) {
 	switch {
 	case who == nil:
-		return s.nobody, &grants{}
+		return s.nobody, &noGrants
 	case isLocal(who):
-		return s.parent, &grants{}
+		return s.parent, &noGrants
 	}
 	c := s.standingOf(who)
 	return c.held, c.offered
 }
+
+var noGrants grants
 
 func isLocal(p *Principal) bool { return p.Issuer == localName && p.Subject == localName }
 

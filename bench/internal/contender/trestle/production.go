@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/bench/internal/fixture"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/server"
@@ -23,9 +24,14 @@ const (
 )
 
 func production(extra int, log io.Writer) (http.Handler, error) {
+	policy, err := auth.NewPolicy(auth.PolicySpec{Anonymous: []string{"read:resources", "execute:tools:*"}})
+	if err != nil {
+		return nil, err
+	}
 	s, err := server.New(fixture.ServerName, fixture.ServerVersion, &server.Options{
 		Logger:      loggerTo(log),
 		MaxInFlight: maxInFlight,
+		Policy:      policy,
 		RateLimits:  []ratelimit.Rule{{Name: "all", Limiter: ratelimit.SlidingCounter(maxCalls, time.Second)}},
 		Timeout:     longEnough,
 		HTTP:        transport.Options{SessionIdle: longEnough, MaxSessions: manySessions, MaxSessionsPerPrincipal: manySessions},

@@ -12,7 +12,7 @@ import (
 
 func ExampleOpen() {
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "events") //nolint:usetesting // an example has no testing.T
+	dir, err := os.MkdirTemp("", "events")
 	if err != nil {
 		fmt.Println(err)
 		return

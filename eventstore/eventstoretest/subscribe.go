@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func testSubscribe(t *testing.T, c Config) {
 			got = append(got, e)
 			if len(got) == len(want) && len(want) == len(log)-i-1 {
 				live := mustAppend(t, s, fmt.Sprint("a", i), eventstore.Any, evs(fmt.Sprint("live", i), 4)...)
-				want = append(want[:len(want):len(want)], live...)
+				want = append(slices.Clip(want), live...)
 			}
 			if len(got) == len(want) {
 				break

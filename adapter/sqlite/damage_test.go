@@ -212,9 +212,20 @@ func TestOpen_RefusesWhatItIsNot(t *testing.T) {
 		"gone":          {"-ack": closed["-ack"]},
 		"empty":         {"": nil, "-ack": closed["-ack"]},
 		"another store": {"": foreign(t)},
+		"no index":      {"": altered(t, closed, "DROP INDEX events_id")},
+		"newer":         {"": altered(t, closed, "PRAGMA user_version = 2")},
 	} {
 		if !judge(t, name, f, nil) {
 			t.Errorf("%s is not refused", name)
 		}
 	}
+}
+
+// altered returns the main file after statements of somebody else.
+func altered(t *testing.T, f files, statements string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "events.db")
+	f.write(t, path)
+	execute(t, path, statements)
+	return readFiles(t, path, "")[""]
 }

@@ -86,9 +86,9 @@ func (k *keyring) find(ctx context.Context, kid string, alg jose.SignatureAlgori
 		if err := f.wait(ctx); err != nil && canceled(ctx, err) {
 			return nil, err
 		}
-		set = k.current.Load()
 	}
-	return set.find(kid, alg), nil
+	// Not set: a fetch may have ended since it was read, with or without us.
+	return k.current.Load().find(kid, alg), nil
 }
 
 // warm returns the keys, after fetching the first.

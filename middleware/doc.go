@@ -9,7 +9,8 @@
 //	Log          sees every outcome, refused calls too: one record a call
 //	Errors       any error, and a handler's panic, becomes what the caller may
 //	             see; the cause stays with Log, which therefore is outside
-//	             (audit, authorization and rate limits have their place here)
+//	             (audit, authorization and rate limits, which package ratelimit
+//	             has, have their place here)
 //	Concurrency  after what refuses cheaply, so that the refused hold no slot
 //	Timeout      inside Concurrency, so that a slot is free at the deadline
 //	             even if the handler runs on

@@ -2,7 +2,7 @@ package middleware
 
 import (
 	"context"
-	"crypto/rand"
+	"math/rand/v2"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -19,7 +19,7 @@ const maxRequestID = 128
 // RequestID puts an id for the call into the context: the one that is there
 // already, since only the server itself can have put it; else the caller's,
 // from _meta or the HTTP header, if it is 1 to 128 characters of
-// A–Z a–z 0–9 . _ : -; else a new random one of 128 bits or more.
+// A–Z a–z 0–9 . _ : -; else a new random one of 128 bits.
 //
 // An id of the caller's is a claim: it joins logs, and proves nothing.
 func RequestID() mcp.Middleware {
@@ -28,13 +28,27 @@ func RequestID() mcp.Middleware {
 			if RequestIDFrom(ctx) == "" {
 				id := claimedID(req)
 				if id == "" {
-					id = rand.Text()
+					id = newID()
 				}
 				ctx = &record{Context: ctx, id: id, req: req}
 			}
 			return next(ctx, method, req)
 		}
 	}
+}
+
+// newID returns 128 random bits in the alphabet of RFC 4648, section 6. They
+// only have to differ: an id proves nothing, so it need not be hard to guess.
+func newID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var id [26]byte
+	for i, bits := 0, rand.Uint64(); i < 13; i, bits = i+1, bits>>5 { //nolint:gosec // as said
+		id[i] = alphabet[bits%32]
+	}
+	for i, bits := 13, rand.Uint64(); i < 26; i, bits = i+1, bits>>5 { //nolint:gosec // as said
+		id[i] = alphabet[bits%32]
+	}
+	return string(id[:])
 }
 
 type requestIDKey struct{}

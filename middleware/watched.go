@@ -56,9 +56,10 @@ func (d *Deadline) watch(ctx context.Context, limit time.Duration, caller watchd
 ) (mcp.Result, error) {
 	w := watchedOf(ctx)
 	w.d, w.caller, w.method, w.req = d, caller, method, req
-	w.ctx.Begin(ctx, time.Now().Add(limit))
+	start := time.Now()
+	w.ctx.Begin(ctx, start.Add(limit))
 	if limit == d.Limit {
-		d.queue().Add(&w.wait, w)
+		d.queue().AddSince(&w.wait, w, start)
 	} else {
 		w.timer = time.AfterFunc(limit, w.Overdue)
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -37,9 +38,19 @@ type Options struct {
 	// Nil means JSON on stderr, from level info.
 	Logger *zap.Logger
 
-	// Middleware runs inside the default stack, after errors are encoded and
-	// before concurrency and deadlines; the first is outermost. See [Stack].
+	// Middleware runs inside the default stack, after rate limits and before
+	// concurrency and deadlines; the first is outermost. See [Stack].
 	Middleware []mcp.Middleware
+
+	// RateLimits are the rules that calls are limited by. Servers of one Options
+	// share the budgets of its rules. Nil means [DefaultRateLimit] in any second
+	// for each known caller, each server by itself; callers that nobody knows are
+	// not limited then, since they could only be so all together. Empty but not
+	// nil means no limit.
+	RateLimits []ratelimit.Rule
+	// RateLimitHeaders tells callers over HTTP what their limits are, in RateLimit
+	// and RateLimit-Policy headers.
+	RateLimitHeaders bool
 
 	// Timeout is how long a tool, prompt, resource or completion may run.
 	// Zero means 1 minute; negative means no limit. [Tool.Timeout] overrides it.
@@ -66,7 +77,8 @@ type Options struct {
 	Addr string
 	// Path is where Run mounts the handler. Empty means "/mcp".
 	Path string
-	// HTTP are the limits and allow-lists of the HTTP transport.
+	// HTTP are the limits and allow-lists of the HTTP transport, and how it keeps
+	// the sessions of legacy clients.
 	HTTP transport.Options
 	// Auth lets only known callers in, over HTTP. Run also serves its metadata;
 	// with Handler, mount [auth.Guard.Metadata] yourself. Nil means that
@@ -122,6 +134,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = defaultLogger()
+	}
+	if _, err := o.rateLimit(); err != nil {
+		mistakes = append(mistakes, err)
 	}
 	return o, errors.Join(mistakes...)
 }

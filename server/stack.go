@@ -21,6 +21,7 @@ import (
 //	Errors       encodes any error, redacts unknown ones
 //	checkURIs    refuses URIs that no sound client sends
 //	Authorize    only what the policy allows the caller, if there is a policy
+//	RateLimit    the rules of RateLimits
 //	Middleware   the options' own
 //	Concurrency  sheds load beyond MaxInFlight
 //	Timeout      ends calls at their deadline
@@ -30,7 +31,8 @@ import (
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
 // Nil options mean the defaults. Only Logger, Policy, PageSize, StateKeys,
-// StateTTL, Middleware, MaxInFlight and Timeout matter here; mistakes in other options are not looked for.
+// StateTTL, RateLimits, RateLimitHeaders, Middleware, MaxInFlight and Timeout
+// matter here. Mistakes are not looked for, but rules with one let nobody call.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {
@@ -53,6 +55,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 		middleware.Errors(),
 		checkURIs,
 		authorize,
+		o.limits(),
 		middleware.Chain(o.Middleware...),
 		middleware.Concurrency(o.MaxInFlight),
 		deadline.Middleware(),

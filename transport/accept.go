@@ -14,6 +14,9 @@ import (
 const (
 	typeJSON   = "application/json"
 	typeStream = "text/event-stream"
+
+	// usualAccept is what nearly every client sends, and admits both.
+	usualAccept = typeJSON + ", " + typeStream
 )
 
 // checkContent refuses bodies that are not plain UTF-8 JSON by their headers.
@@ -44,6 +47,9 @@ func checkContent(h http.Header) *refusal {
 
 // checkAccept refuses clients that would not read an answer of one of types.
 func checkAccept(h http.Header, types ...string) *refusal {
+	if values := h["Accept"]; len(values) == 1 && values[0] == usualAccept {
+		return nil
+	}
 	accept := strings.Join(h.Values("Accept"), ",")
 	for _, t := range types {
 		if !accepts(accept, t) {

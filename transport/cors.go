@@ -12,7 +12,7 @@ const corsHeaders = "Accept, Authorization, Content-Type, Last-Event-ID, Mcp-Met
 // the browser, such as cookies, are never asked for.
 func allowOrigin(h http.Header, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, Retry-After, WWW-Authenticate")
+	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate")
 }
 
 // preflight answers the question a browser asks before it sends a request.

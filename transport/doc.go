@@ -35,6 +35,12 @@
 // client's GET stream. An answer that takes long becomes a stream that can be
 // resumed.
 //
+// Behind a load balancer without stickiness a session is lost with the next
+// request. [Options.Stateless] does without sessions, at the price of all that
+// the server would send by itself; [Options.SessionStore] lets sessions move, at
+// the price of a store, and of questions to the client, which still need to
+// reach the replica that asked. Calls of 2026-07-28 need neither.
+//
 // What belongs to net/http stays there: set ReadHeaderTimeout and MaxHeaderBytes
 // on the http.Server. A body has 30 seconds in any case. Leave ReadTimeout and
 // WriteTimeout at zero: they would cut event streams.

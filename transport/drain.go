@@ -19,8 +19,9 @@ var errDrained = errors.New("transport: drained")
 // ends their responses, and returns an error that says how many there were. It
 // does not wait for handlers that ignore their context.
 //
-// Only sessions that h opened are closed; the server may have others. Drain may
-// be called at any moment, repeatedly and concurrently; every call waits.
+// Only sessions of h are closed; the server may have others. In a [SessionStore]
+// they live on, for other replicas. Drain may be called at any moment,
+// repeatedly and concurrently; every call waits.
 func (h *HTTPHandler) Drain(ctx context.Context) error {
 	h.listens.drain()
 	var err error
@@ -51,6 +52,7 @@ func within(ctx context.Context, done <-chan struct{}) bool {
 
 // closeSessions ends every session of h, and waits for that if asked to.
 func (h *HTTPHandler) closeSessions(ctx context.Context, wait bool) error {
+	h.shared.close()
 	ending := h.sessions.shutdown()
 	if !wait {
 		return nil

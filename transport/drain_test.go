@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -344,4 +347,56 @@ func TestStdioDrain_CancelsWhatIsLeftAndCountsIt(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestDrain_EndsAStandaloneStreamThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(newGate())
+		h, err := transport.NewHTTPHandler(s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan struct{})
+		dial := bubbledWeb(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			if r.Method == http.MethodGet {
+				close(served)
+			}
+		}))
+		session := openPiped(t, dial())
+		conn := dial()
+		_, _ = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: %s\r\n\r\n", session)
+		if _, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil {
+			t.Fatal(err)
+		}
+		for ss := range s.Sessions() {
+			if err := ss.NotifyProgress(t.Context(), &mcp.ProgressNotificationParams{ProgressToken: "p", Message: strings.Repeat("x", 10_000)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait() // the write stalls
+		start := time.Now()
+		if err := h.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-served
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("the stream ended after %v", took)
+		}
+	})
+}
+
+// openPiped opens a legacy session over conn.
+func openPiped(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	body := initialize()
+	_, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", res, err)
+	}
+	return res.Header.Get("Mcp-Session-Id")
 }

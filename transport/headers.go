@@ -66,10 +66,10 @@ func checkVersion(header, body string) *refusal {
 }
 
 // checkRouting refuses a modern message whose Mcp-Method and Mcp-Name do not
-// say what its body says, and returns what Mcp-Name says, decoded.
-func checkRouting(h http.Header, m *message, n named) (name string, _ *refusal) {
+// say what its body says.
+func checkRouting(h http.Header, m *message, n named) *refusal {
 	if h.Get(headerMethod) != m.method {
-		return "", headerMismatch("Mcp-Method is missing or differs from the method")
+		return headerMismatch("Mcp-Method is missing or differs from the method")
 	}
 	want := n.name
 	switch m.method {
@@ -77,16 +77,16 @@ func checkRouting(h http.Header, m *message, n named) (name string, _ *refusal) 
 		want = n.uri
 	case "tools/call", "prompts/get":
 	default:
-		return h.Get(headerName), nil
+		return nil
 	}
 	name, err := decodeHeader(h.Get(headerName))
 	if err != nil {
-		return "", headerMismatch("Mcp-Name is in bad base64")
+		return headerMismatch("Mcp-Name is in bad base64")
 	}
 	if name == "" || name != string(want) {
-		return "", headerMismatch("Mcp-Name is missing or differs from the body")
+		return headerMismatch("Mcp-Name is missing or differs from the body")
 	}
-	return name, nil
+	return nil
 }
 
 // decodeHeader undoes the encoding of values that no header can hold.

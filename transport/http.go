@@ -86,7 +86,7 @@ func (h *HTTPHandler) serveInside(w http.ResponseWriter, r *http.Request) {
 // serve answers r, or returns why it is refused.
 func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	version := r.Header.Get(headerVersion)
-	if era.IsModern(version) {
+	if era.IsModern(version) || h.stateless {
 		if ref := allow(w, r, http.MethodPost); ref != nil {
 			return ref
 		}

@@ -215,7 +215,7 @@ func TestHTTP_ListedOriginsGetCORSHeaders(t *testing.T) {
 	res = post(t, ts.URL, "", initialize(), header("Origin", app))
 	for name, want := range map[string]string{
 		"Access-Control-Allow-Origin":   app,
-		"Access-Control-Expose-Headers": "Mcp-Session-Id, Retry-After, WWW-Authenticate",
+		"Access-Control-Expose-Headers": "Mcp-Session-Id, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
 		"Vary":                          "Origin",
 	} {
 		if got := res.Header.Get(name); got != want {

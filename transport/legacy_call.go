@@ -68,6 +68,9 @@ func (h *HTTPHandler) decode(s *session, c *call) {
 	if c.direct, ref = h.dispatcher.request(s.sdk, c.method, c.params, &c.extra); ref != nil {
 		c.faulty = ref.err // an answer like others, in legacy: it may be one of a batch
 	}
+	if h.stateless && isSubscription(c.method) {
+		c.faulty = errNoUpdates
+	}
 }
 
 // run serves c and answers it.
@@ -82,19 +85,23 @@ func (h *HTTPHandler) run(c *call) {
 		c.reply.answer(c, data, err)
 		return
 	}
-	c.respond(h.dispatcher.serve(&c.ctx, c.method, c.direct))
+	res, err := h.dispatcher.serve(&c.ctx, c.method, c.direct)
+	if kept := c.reply.s.kept; kept != nil && err == nil {
+		kept.served(c)
+	}
+	c.respond(res, err)
 }
 
 // respond answers c. It reports false if that was done before.
 func (c *call) respond(res mcp.Result, err error) bool {
 	buf := getBuffer()
 	defer putBuffer(buf)
-	*buf, err = c.encode(*buf, res, err)
+	*buf, err = c.reply.h.encode(*buf, c, res, err)
 	return c.reply.answer(c, *buf, err)
 }
 
-// encode appends the answer, and survives types that do not encode.
-func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, err error) {
+// encode appends the answer to c, and survives types that do not encode.
+func (h *HTTPHandler) encode(dst []byte, c *call, res mcp.Result, failure error) (data []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -102,7 +109,7 @@ func (c *call) encode(dst []byte, res mcp.Result, failure error) (data []byte, e
 		}
 	}()
 	if failure == nil {
-		if data, failure = c.reply.h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
+		if data, failure = h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
 			return data, nil
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)

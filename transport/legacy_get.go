@@ -16,7 +16,7 @@ func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, ver
 		return ref
 	}
 	defer s.release()
-	id, after := "", fresh
+	id, after := s.listen.id, fresh
 	if len(r.Header[headerEventID]) > 0 {
 		var ok bool
 		if id, after, ok = parseEventID(r.Header.Get(headerEventID)); !ok {
@@ -28,18 +28,25 @@ func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, ver
 	}
 	r, e := newExchange(r)
 	defer e.cancel(nil)
-	if id != "" {
+	var before []byte
+	if isStandalone(id) && id != s.listen.id { // of another replica
+		if before, ref = s.leftBehind(r.Context(), id, after); ref != nil {
+			return ref
+		}
+		id, after = s.listen.id, fresh
+	}
+	if id != s.listen.id {
 		if ref := h.calls.beginResume(e, version); ref != nil {
 			return ref
 		}
 		defer h.calls.end(e)
-		return h.serveStream(w, r, s.resumed(id), after)
+		return h.serveStream(w, r, s.resumed(id), after, nil)
 	}
 	if ref := h.calls.beginStream(e, version); ref != nil {
 		return ref
 	}
 	defer h.calls.endStream(e)
-	return h.serveStream(w, r, &s.listen, after)
+	return h.serveStream(w, r, &s.listen, after, before)
 }
 
 // resumed returns the stream of a call. If the call is answered, or never was,

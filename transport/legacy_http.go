@@ -23,6 +23,7 @@ type legacySide struct {
 	lists      catalog
 	dispatcher *dispatcher
 	sessions   *sessionTable
+	shared     *sharedSessions
 	passing    sync.Map          // *mcp.RequestExtra to the *call that go-sdk's loop serves
 	primes     *timerqueue.Queue // answers that may become streams
 	alives     *timerqueue.Queue // streams of answers; nil: they are not kept alive
@@ -32,6 +33,10 @@ func (h *HTTPHandler) setupLegacy(d *dispatcher) {
 	h.dispatcher = d
 	h.server.AddReceivingMiddleware(h.escort)
 	h.sessions = newSessionTable(h.server, &h.settings)
+	h.shared = newSharedSessions(h.sessions)
+	if h.sessionStore != nil {
+		h.sessions.keeper = newSessionKeeper(h.sessions, h.calls, &h.settings)
+	}
 	h.primes = timerqueue.New(primeAfter)
 	if h.keepAlive > 0 {
 		h.alives = timerqueue.New(h.keepAlive)
@@ -60,7 +65,11 @@ func (h *HTTPHandler) session(r *http.Request, room int) (*session, *refusal) {
 	if id == "" {
 		return nil, invalidRequest("Mcp-Session-Id is missing")
 	}
-	s := h.sessions.find(id, h.principal(r.Context()))
+	owner := h.principal(r.Context())
+	s := h.sessions.find(id, owner)
+	if h.sessions.keeper != nil {
+		return h.keptSession(r, s, id, owner, room)
+	}
 	if s == nil {
 		return nil, sessionNotFound()
 	}
@@ -78,6 +87,9 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 	if first := messages[0]; first.method == "initialize" {
 		return h.serveInitialize(w, r, first)
 	}
+	if h.stateless {
+		return h.serveStateless(w, r, messages, batch, version)
+	}
 	s, ref := h.session(r, h.roomFor(messages))
 	if ref != nil {
 		return ref
@@ -86,6 +98,11 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 		s.release()
 		return invalidRequest("batches are not supported since 2025-06-18")
 	}
+	return h.serveMessages(w, r, s, messages, batch)
+}
+
+// serveMessages acts on messages in s. It takes over the use of s.
+func (h *HTTPHandler) serveMessages(w http.ResponseWriter, r *http.Request, s *session, messages []*message, batch bool) *refusal {
 	p := &post{}
 	p.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
 	if ref := h.sort(r.Context(), s, p, messages); ref != nil {
@@ -238,17 +255,25 @@ func (h *HTTPHandler) serveLegacyDELETE(w http.ResponseWriter, r *http.Request, 
 	if ref := firstOf(checkSingle(r.Header), checkLegacy(r, version)); ref != nil {
 		return ref
 	}
+	if h.sessions.keeper != nil {
+		return h.deleteKept(w, r)
+	}
 	s, ref := h.session(r, h.roomFor(nil))
 	if ref != nil {
 		return ref
 	}
 	defer s.release()
+	s.delete(r.Context())
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// delete ends s and waits for that as long as ctx lasts, or a moment.
+func (s *session) delete(ctx context.Context) {
 	s.end(SessionDeleted)
 	select {
 	case <-s.gone:
-	case <-r.Context().Done():
+	case <-ctx.Done():
 	case <-time.After(deleteWait): // a handler ignores its context
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -16,7 +15,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	switch {
 	case !m.isCall():
 		return invalidRequest("initialize needs an id")
-	case r.Header.Get(headerSession) != "":
+	case r.Header.Get(headerSession) != "" && !h.stateless:
 		return invalidRequest("the session is initialized")
 	}
 	c := &call{}
@@ -24,12 +23,9 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	defer c.end(nil)
 
 	owner := h.principal(r.Context())
-	if ref := h.sessions.reserve(owner, ""); ref != nil {
+	s, ref := h.unopened(owner)
+	if ref != nil {
 		return ref
-	}
-	s, err := h.sessions.newSession(owner)
-	if err != nil {
-		return coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
 	}
 	e := &exchange{calls: 1, owner: abortFunc(func(cause error) { c.end(cause); s.end(SessionDrained) })}
 	if ref := h.calls.begin(e, ""); ref != nil {
@@ -37,9 +33,14 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 		return ref
 	}
 	defer h.calls.end(e)
-	data, err := h.ask(s, c)
-	if err == nil {
-		s.version, err = agreedVersion(data)
+	data, err := h.initialize(s, c)
+	if err == nil && h.stateless {
+		s.release()
+		h.answerOnce(w, r, data, nil)
+		return nil
+	}
+	if err == nil && s.kept != nil {
+		err = s.kept.create(r.Context())
 	}
 	if err == nil && !h.sessions.add(s) {
 		err = unavailable("").err
@@ -58,17 +59,34 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 	return nil
 }
 
-// agreedVersion reads the protocol version from the answer to initialize.
-func agreedVersion(answer []byte) (string, error) {
-	var sent struct {
-		Result struct {
-			ProtocolVersion string `json:"protocolVersion"`
-		} `json:"result"`
+// unopened returns a session that waits for initialize.
+func (h *HTTPHandler) unopened(owner string) (*session, *refusal) {
+	if h.stateless {
+		return h.shared.connect(singleSession, "", nil)
 	}
-	if err := json.Unmarshal(answer, &sent); err != nil {
-		return "", mcperrors.Wrap(mcperrors.Internal, "", err)
+	if ref := h.sessions.reserve(owner, ""); ref != nil {
+		return nil, ref
 	}
-	return sent.Result.ProtocolVersion, nil
+	s, err := h.sessions.newSession(owner)
+	if err != nil {
+		return nil, coded(mcperrors.Wrap(mcperrors.Internal, "", err), "")
+	}
+	return s, nil
+}
+
+// initialize returns the answer to c. Both results are set if it is an error.
+func (h *HTTPHandler) initialize(s *session, c *call) (data []byte, err error) {
+	var res mcp.Result
+	p, ref := h.dispatcher.decodeInitialize(c.params)
+	if ref == nil {
+		res, err = h.dispatcher.serve(&c.ctx, c.method, &mcp.ServerRequest[*mcp.InitializeParams]{Session: s.sdk, Params: p, Extra: &c.extra})
+	} else {
+		err = ref.err
+	}
+	if init, ok := res.(*mcp.InitializeResult); err == nil && ok && init != nil {
+		s.version = init.ProtocolVersion
+	}
+	return h.encode(nil, c, res, err)
 }
 
 // answerOnce writes an answer that has no stream to resume.

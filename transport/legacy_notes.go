@@ -68,7 +68,9 @@ func noteParams[T any](m *message) (*T, *refusal) {
 func (h *HTTPHandler) note(ctx context.Context, s *session, notes []*note) {
 	for _, n := range notes {
 		if n.answer != nil {
-			s.push(n.answer) // a session that ends needs it no more
+			if s.claims(n.answer) {
+				s.push(n.answer) // a session that ends needs it no more
+			}
 			continue
 		}
 		if n.canceled != nil {
@@ -76,6 +78,9 @@ func (h *HTTPHandler) note(ctx context.Context, s *session, notes []*note) {
 				c.end(nil)
 			}
 		}
-		_, _ = h.dispatcher.serve(context.WithoutCancel(ctx), n.method, n.req) // nobody can be told
+		_, err := h.dispatcher.serve(context.WithoutCancel(ctx), n.method, n.req)
+		if err == nil && s.kept != nil && n.method == "notifications/initialized" {
+			s.kept.initialized(ctx)
+		} // else nobody can be told
 	}
 }

@@ -356,10 +356,10 @@ func TestListen_Threat22_TheRequestIsNotKeptForAsLongAsTheStream(t *testing.T) {
 	}
 	var drops []func()
 	empty := heap()
-	for range 32 {
+	for range 8 {
 		drops = append(drops, open())
 	}
-	if each := (heap() - empty) / 32; each > 128<<10 {
+	if each := (heap() - empty) / 8; each > 128<<10 {
 		t.Errorf("%d bytes for each subscription of 1 MiB", each)
 	}
 	for _, drop := range drops {

@@ -9,13 +9,13 @@ import (
 
 // serveListen serves subscriptions/listen. Until it is acknowledged its answer
 // is that of any call: what refuses it decides the status.
-func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, header http.Header, m *message, version string) *refusal {
+func (h *HTTPHandler) serveListen(w http.ResponseWriter, r *http.Request, m *message, version string) *refusal {
 	m.id = bytes.Clone(m.id) // the rest of the body is not needed as long as the stream
 	ctx, cancel := context.WithCancelCause(r.Context())
 	l := &listen{
 		id: m.id, principal: h.principal(r.Context()), cancel: cancel,
 		acked: make(chan struct{}), wake: make(chan struct{}, 1),
-		call: h.direct.newCall(w, r, header, m),
+		call: h.direct.newCall(w, r, m),
 	}
 	l.call.stream = true
 	l.out = &l.call.out

@@ -45,7 +45,7 @@ func noClose(mcp.CloseSSEStreamArgs) {}
 
 // serve answers the call msg. It is not done, and has written nothing, where
 // the SDK has to serve it.
-func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, n named) (done bool, _ *refusal) {
+func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, msg *message, n named) (done bool, _ *refusal) {
 	level, ref := m.dispatcher.rules.check(n, m.identity().versions)
 	if ref != nil {
 		return true, ref
@@ -54,7 +54,7 @@ func (m *modernEra) serve(w http.ResponseWriter, r *http.Request, header http.He
 	if err != nil {
 		return true, unavailable(n.version)
 	}
-	call := m.newCall(w, r, header, msg)
+	call := m.newCall(w, r, msg)
 	req, ref := m.dispatcher.request(session.ServerSession, msg.method, msg.params, &call.extra)
 	if ref != nil {
 		return true, ref

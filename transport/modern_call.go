@@ -60,12 +60,11 @@ func (c *modernContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// newCall makes the call that m asks for, and that is answered on w. header is
-// what handlers see of the request's.
-func (m *modernEra) newCall(w http.ResponseWriter, r *http.Request, header http.Header, msg *message) *modernCall {
-	c := &modernCall{era: m, id: msg.id, method: msg.method, asked: header, stream: prefersStream(header)}
+// newCall makes the call that msg asks for, and that is answered on w.
+func (m *modernEra) newCall(w http.ResponseWriter, r *http.Request, msg *message) *modernCall {
+	c := &modernCall{era: m, id: msg.id, method: msg.method, asked: r.Header, stream: prefersStream(r.Header)}
 	c.exchange = exchange{owner: c, calls: 1}
-	c.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header, CloseSSEStream: noClose}
+	c.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header, CloseSSEStream: noClose}
 	c.values = modernContext{r.Context(), c}
 	c.ctx.Begin(&c.values, time.Time{})
 	c.out.open(w, m.writes)

@@ -13,9 +13,9 @@ import (
 
 // serveIndirect serves what is no method of modernEra.serve: notifications,
 // subscriptions, custom methods, and methods that are none.
-func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, header http.Header, m *message, n named) *refusal {
+func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, m *message, n named) *refusal {
 	if !m.isCall() {
-		return h.direct.note(w, r, header, m, n)
+		return h.direct.note(w, r, m, n)
 	}
 	if strings.HasPrefix(m.method, "notifications/") {
 		return invalidRequest("a notification has no id")
@@ -24,15 +24,15 @@ func (h *HTTPHandler) serveIndirect(w http.ResponseWriter, r *http.Request, head
 		return ref
 	}
 	if m.method == methodListen {
-		return h.serveListen(w, r, header, m, n.version)
+		return h.serveListen(w, r, m, n.version)
 	}
-	return h.direct.pass(w, r, header, m, n.version)
+	return h.direct.pass(w, r, m, n.version)
 }
 
 // pass serves a call in a session of its own, through go-sdk's loop. That also
 // refuses methods that nobody has.
-func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, version string) *refusal {
-	call := m.newCall(w, r, header, msg)
+func (m *modernEra) pass(w http.ResponseWriter, r *http.Request, msg *message, version string) *refusal {
+	call := m.newCall(w, r, msg)
 	if ref := m.calls.begin(&call.exchange, version); ref != nil {
 		return ref
 	}
@@ -62,13 +62,13 @@ func (m *modernEra) finish(call *modernCall, o outcome) {
 // note acts on a message that wants no answer, before the client is told that it
 // was taken: what it sends next must not overtake it. Answers are answers to
 // nothing: 2026-07-28 has no requests to the client.
-func (m *modernEra) note(w http.ResponseWriter, r *http.Request, header http.Header, msg *message, n named) *refusal {
+func (m *modernEra) note(w http.ResponseWriter, r *http.Request, msg *message, n named) *refusal {
 	if !msg.isResponse() {
 		session, err := m.idle.get(kindFor(msg.method, ""))
 		if err != nil {
 			return unavailable(n.version)
 		}
-		extra := &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: header}
+		extra := &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
 		note, ref := newNote(session.ServerSession, msg, extra)
 		if ref != nil {
 			return ref

@@ -1,9 +1,6 @@
 package transport
 
-import (
-	"maps"
-	"net/http"
-)
+import "net/http"
 
 // serveModern serves one message of the modern era.
 func (h *HTTPHandler) serveModern(w http.ResponseWriter, r *http.Request, m *message, version string) *refusal {
@@ -31,36 +28,18 @@ func (h *HTTPHandler) modernMessage(w http.ResponseWriter, r *http.Request, m *m
 		return invalidRequest("there is nothing to resume with Last-Event-ID")
 	}
 	n, ref := checkNames(m, version)
-	header := r.Header
 	if ref == nil && !m.isResponse() {
-		header, ref = routed(header, m, n)
+		ref = checkRouting(r.Header, m, n)
 	}
 	if ref != nil {
 		return ref
 	}
 	if m.isCall() && isDirect(m.method) && !isRemoved(m.method) {
-		if done, ref := h.direct.serve(w, r, header, m, n); done {
+		if done, ref := h.direct.serve(w, r, m, n); done {
 			return ref
 		}
 	}
-	return h.serveIndirect(w, r, header, m, n)
-}
-
-// routed checks the routing headers of a modern message. go-sdk compares
-// Mcp-Name as it is sent, so an encoded one is replaced.
-func routed(header http.Header, m *message, n named) (http.Header, *refusal) {
-	name, ref := checkRouting(header, m, n)
-	if ref == nil && name != header.Get(headerName) {
-		header = with(header, headerName, name)
-	}
-	return header, ref
-}
-
-// with returns a copy of h with one value replaced.
-func with(h http.Header, name, value string) http.Header {
-	h = maps.Clone(h)
-	h.Set(name, value)
-	return h
+	return h.serveIndirect(w, r, m, n)
 }
 
 // isRemoved reports whether a method that is served directly went with the

@@ -41,6 +41,30 @@ type Options struct {
 	// MaxDepth bounds how deep arrays and objects nest in a body, the envelope
 	// included. Zero means 64; negative means what go-sdk bears, 1000.
 	MaxDepth int
+	// Stateless serves legacy clients without sessions, so that any replica of
+	// a fleet without stickiness serves any request. It is what go-sdk's option
+	// of that name does:
+	//
+	//   - No session id is issued, and one that is sent is ignored. GET and
+	//     DELETE are 405.
+	//   - initialize is answered and forgotten. A request is served at the
+	//     version its header names, 2025-03-26 if none, for a client without
+	//     name or capabilities, at log level info.
+	//   - What a call sends while it runs is sent in its own answer; nothing else
+	//     reaches a client. The server cannot ask: elicitation, sampling, roots
+	//     and ping fail at once.
+	//   - logging/setLevel and notifications/initialized reach their handlers and
+	//     are forgotten. notifications/cancelled finds no call: a call ends by
+	//     itself or by its deadline, also when its client leaves.
+	//
+	// Otherwise than with go-sdk, resources/subscribe fails, since no update
+	// would ever arrive, and handlers of different clients are given the same
+	// few sessions: what a session is called or holds means nothing, ask the
+	// request. One that a handler closes is replaced.
+	//
+	// The options about sessions have no effect, EventStore among them;
+	// SessionStore is a mistake. Calls of 2026-07-28 are not concerned.
+	Stateless bool
 	// SessionIdle is how long a legacy session is kept that nobody uses. Any
 	// request counts, and so do an open stream and a running call.
 	// Zero means 5 minutes; negative means no limit.
@@ -83,12 +107,21 @@ type Options struct {
 	SessionClosed func(*mcp.ServerSession, SessionEnd)
 	// EventStore keeps what was sent on the streams of legacy sessions, so that
 	// a client can resume them with Last-Event-ID. Many handlers may share one.
-	// Nil means in memory, 10 MiB in all.
+	// Nil means in memory, 10 MiB in all; with a SessionStore it means none.
 	EventStore mcp.EventStore
 	// Authenticate wraps what stands behind the checks of Host and Origin: a
 	// browser's preflight needs no token then, and a page of an allowed origin
 	// can read the challenge. Nil means that everybody may call.
 	Authenticate func(http.Handler) http.Handler
+	// SessionStore lets a legacy session move between replicas behind a load
+	// balancer without stickiness: see [SessionStore] for what that covers. The
+	// limits of sessions are each replica's own. A drain leaves the sessions in
+	// the store. SessionOpened and SessionClosed are told on each replica that
+	// a session comes to; one that expired or was drained there may live on.
+	//
+	// With it, streams can be resumed only where EventStore is set, to one that
+	// the replicas share. Nil means that a session lives in this handler alone.
+	SessionStore SessionStore
 	// Principal names the caller that a request was authenticated as, "" for an
 	// anonymous one. A legacy session serves only the principal that opened it.
 	// Nil means the user and the issuer that go-sdk's auth.TokenInfo names; two
@@ -99,7 +132,8 @@ type Options struct {
 	// good token finds where to get one. It must be https, or http on loopback.
 	// Empty means that challenges name none.
 	ResourceMetadata string
-	// Logger gets refusals at debug level, and panics at error level.
+	// Logger gets refusals at debug level, panics at error level, and that the
+	// SessionStore fails or holds what is no record.
 	// It never gets what a client sent. Nil means no log.
 	Logger *slog.Logger
 }
@@ -124,8 +158,8 @@ type settings struct {
 	hosts     hostPolicy
 	maxBytes  int64 // -1: no limit
 	maxDepth  int
-	idle      time.Duration // 0: no limit
-	store     mcp.EventStore
+	idle      time.Duration  // 0: no limit
+	store     mcp.EventStore // nil: streams cannot be resumed
 	principal func(context.Context) string
 	log       *slog.Logger
 	challenger
@@ -134,6 +168,8 @@ type settings struct {
 	maxListensEach int // 0: no limit
 
 	// of legacy sessions
+	stateless    bool
+	sessionStore SessionStore
 	maxSessions  int // 0: no limit
 	maxOwner     int // 0: no limit
 	maxStreams   int
@@ -161,6 +197,8 @@ func (o *Options) resolve() (settings, error) {
 
 		challenger: challenger{o.ResourceMetadata},
 
+		stateless:    o.Stateless,
+		sessionStore: o.SessionStore,
 		maxSessions:  max(cmp.Or(o.MaxSessions, defaultSessions), 0),
 		maxOwner:     max(cmp.Or(o.MaxSessionsPerPrincipal, defaultOwned), 0),
 		maxStreams:   cmp.Or(o.MaxSessionStreams, defaultStreams),
@@ -172,7 +210,10 @@ func (o *Options) resolve() (settings, error) {
 	if s.maxStreams < 0 {
 		s.maxStreams = math.MaxInt32
 	}
-	if s.store == nil {
+	switch {
+	case o.Stateless:
+		s.forgetSessions()
+	case s.store == nil && s.sessionStore == nil:
 		s.store = mcp.NewMemoryEventStore(nil)
 	}
 	if s.principal == nil {
@@ -188,6 +229,9 @@ func (o *Options) resolve() (settings, error) {
 		s.hosts.origins, mistakes = append(s.hosts.origins, parsed), append(mistakes, err)
 	}
 	mistakes = append(mistakes, checkMetadataURL(o.ResourceMetadata))
+	if o.Stateless && o.SessionStore != nil {
+		mistakes = append(mistakes, errors.New("transport: Stateless has no sessions for a SessionStore"))
+	}
 	if o.MaxDepth > maxDepth {
 		mistakes = append(mistakes, fmt.Errorf("transport: MaxDepth %d is more than go-sdk bears, %d", o.MaxDepth, maxDepth))
 	}

@@ -30,6 +30,8 @@ type session struct {
 	done    chan struct{}        // closed when the session ends
 	gone    chan struct{}        // closed when go-sdk has let go of it
 	listen  stream               // the standalone stream
+	kind    sessionKind
+	kept    *keptSession // its place in the SessionStore; nil without one
 
 	mu      sync.Mutex
 	ended   bool
@@ -63,6 +65,10 @@ func (s *session) use(limit int) (ref *refusal) {
 }
 
 func (s *session) release() {
+	if s.kind != ownedSession {
+		s.dismiss()
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.uses--
@@ -78,6 +84,9 @@ func (s *session) release() {
 
 // watch starts the idle timer.
 func (s *session) watch() {
+	if s.kept != nil {
+		s.kept.watch()
+	}
 	if s.table.idle == 0 {
 		return
 	}
@@ -108,6 +117,9 @@ func (s *session) lapse() {
 
 // begin enters calls, all or none.
 func (s *session) begin(calls []*call) *refusal {
+	if s.kind != ownedSession {
+		return nil // ids of different clients may be alike
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -160,6 +172,9 @@ func (s *session) end(why SessionEnd) {
 	}
 	s.ended = true
 	known := s.known
+	if s.kept != nil {
+		s.kept.ending(why)
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -174,8 +189,11 @@ func (s *session) end(why SessionEnd) {
 }
 
 func (s *session) finish(why SessionEnd, known bool) {
+	if s.kept != nil {
+		s.kept.ended(why) // first: go-sdk may wait for a handler
+	}
 	_ = s.sdk.Close() // what it returns is about a connection that is gone
-	if store := s.table.store; store != nil {
+	if store := s.table.store; store != nil && s.isOver(why) {
 		s.storing.Lock()
 		s.forgotten = true
 		_ = store.SessionClosed(context.Background(), s.id) // the store has its own ways to forget

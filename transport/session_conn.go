@@ -65,11 +65,11 @@ func (c sessionConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 		return notSent("unknown kind of message")
 	}
 	if req.IsCall() {
-		if ref := s.cannotAsk(req.Method); ref != nil {
+		if ref := s.cannotAsk(ctx, req.Method); ref != nil {
 			return ref
 		}
 	}
-	data, err := jsonrpc.EncodeMessage(msg)
+	data, err := jsonrpc.EncodeMessage(s.outgoing(req))
 	if err != nil {
 		return notSent("the message cannot be encoded")
 	}
@@ -85,12 +85,18 @@ func (c sessionConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 		s.push(&jsonrpc.Response{ID: req.ID, Result: []byte("{}")})
 		return nil
 	}
+	if s.kind != ownedSession && isBroadcast(req.Method) {
+		return nil // go-sdk tells every session of it
+	}
 	return s.listen.send(ctx, data)
 }
 
 // cannotAsk refuses a request that the client has not said it can answer, and
 // which would wait for ever. go-sdk looks after elicitation itself.
-func (s *session) cannotAsk(method string) error {
+func (s *session) cannotAsk(ctx context.Context, method string) error {
+	if s.kind != ownedSession {
+		return cannotAskStateless(ctx, method)
+	}
 	if method != "sampling/createMessage" && method != "roots/list" {
 		return nil
 	}

@@ -20,6 +20,7 @@ const (
 	SessionExpired SessionEnd = "expired" // unused for Options.SessionIdle
 	SessionDrained SessionEnd = "drained" // by HTTPHandler.Drain
 	SessionClosed  SessionEnd = "closed"  // by the server: ServerSession.Close, or a failed keep-alive
+	SessionGone    SessionEnd = "gone"    // from Options.SessionStore: deleted at another replica, or lost there
 )
 
 // A sessionTable knows the legacy sessions of one handler.
@@ -27,7 +28,8 @@ type sessionTable struct {
 	server   *mcp.Server
 	idle     time.Duration // 0: no limit
 	store    mcp.EventStore
-	max      int // sessions in all, and per principal
+	keeper   *sessionKeeper // nil without a SessionStore
+	max      int            // sessions in all, and per principal
 	maxOwner int
 	opened   func(*mcp.ServerSession)
 	closed   func(*mcp.ServerSession, SessionEnd)
@@ -95,25 +97,30 @@ func (t *sessionTable) unreserve(owner string) {
 // newSession connects a session for owner, whose room is reserved. It is in
 // nobody's reach before add.
 func (t *sessionTable) newSession(owner string) (*session, error) {
-	s := &session{
-		id: rand.Text(), owner: owner, table: t,
-		in: make(chan jsonrpc.Message), done: make(chan struct{}), gone: make(chan struct{}),
+	s := &session{id: rand.Text(), owner: owner}
+	if t.keeper != nil {
+		t.keeper.adopt(s)
 	}
-	s.listen.s = s
+	return s, t.connect(s, nil)
+}
+
+// connect completes s, whose room is reserved, with what go-sdk knows of it.
+func (t *sessionTable) connect(s *session, state *mcp.ServerSessionState) error {
+	s.table, s.listen.s = t, s
+	s.in, s.done, s.gone = make(chan jsonrpc.Message), make(chan struct{}), make(chan struct{})
 	t.mu.Lock()
 	t.ending[s] = struct{}{} // until it is added: a drain waits for it
 	t.mu.Unlock()
 	// The context is empty: what belongs to a request comes with that request.
 	s.mu.Lock() // go-sdk's keep-alive must not end s before it knows sdk
-	sdk, err := t.server.Connect(emptyContext, sessionTransport{s}, nil)
+	sdk, err := t.server.Connect(emptyContext, sessionTransport{s}, &mcp.ServerSessionOptions{State: state})
 	s.sdk = sdk
 	s.mu.Unlock()
 	if err != nil {
 		t.remove(s)
 		t.forget(s)
-		return nil, err
 	}
-	return s, nil
+	return err
 }
 
 // add puts s in reach.
@@ -135,7 +142,9 @@ func (t *sessionTable) add(s *session) bool {
 func (t *sessionTable) remove(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.open, s.id)
+	if t.open[s.id] == s { // it may have been rebuilt already
+		delete(t.open, s.id)
+	}
 	t.unreserve(s.owner)
 	t.ending[s] = struct{}{}
 }

@@ -284,10 +284,10 @@ func TestNewHTTPHandler_TakesOnlyMetadataThatClientsCanTrust(t *testing.T) {
 }
 
 func TestStatuses_OfEveryMethodThatMiddlewareRefuses(t *testing.T) {
-	s, refused := wireServer(), ""
+	s := wireServer()
 	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			if method != refused {
+			if method == "initialize" {
 				return next(ctx, method, req)
 			}
 			return nil, &mcperrors.Error{Code: mcperrors.Authorization, Scopes: []string{"a"}}
@@ -308,12 +308,12 @@ func TestStatuses_OfEveryMethodThatMiddlewareRefuses(t *testing.T) {
 		{"resources/list", "", "", "both"},
 		{"resources/templates/list", "", "", "both"},
 		{"server/discover", "", "", modern},
+		{"subscriptions/listen", "", `"notifications":{"toolsListChanged":true}`, modern},
 		{"ping", "", "", legacy},
 		{"logging/setLevel", "", `"level":"info"`, legacy},
 		{"resources/subscribe", "", `"uri":"test:a"`, legacy},
 		{"resources/unsubscribe", "", `"uri":"test:a"`, legacy},
 	} {
-		refused = c.method
 		got := map[string]*httptest.ResponseRecorder{}
 		if c.eras != modern {
 			got[legacy] = play(t, h, session, `{"jsonrpc":"2.0","id":1,"method":"`+c.method+`","params":{`+c.params+`}}`, nil)

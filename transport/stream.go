@@ -17,7 +17,7 @@ import (
 // no event is lost or doubled between replay and attachment.
 type stream struct {
 	s  *session
-	id string // "" for the standalone stream
+	id string // of the standalone stream: "", or see standalone
 
 	mu     sync.Mutex
 	out    *output
@@ -116,7 +116,7 @@ func (st *stream) replay(ctx context.Context, out *output, after int) *refusal {
 	if store == nil || !st.opened {
 		return nil
 	}
-	var events []byte
+	events := out.queue
 	for data, err := range store.After(ctx, st.s.id, st.id, after) {
 		if err != nil {
 			return invalidRequest("the events after Last-Event-ID are not kept any more")

@@ -9,9 +9,9 @@ import (
 )
 
 // serveStream runs a GET: it replays, attaches and writes until the stream, the
-// session, the token or the client ends.
-func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int) *refusal {
-	out := &output{over: make(chan struct{}), queued: true, wake: make(chan struct{}, 1)}
+// session, the token or the client ends. What is in before comes first.
+func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int, before []byte) *refusal {
+	out := &output{over: make(chan struct{}), queued: true, queue: before, wake: make(chan struct{}, 1)}
 	out.open(w, h.writes)
 	defer out.release()
 	if ref := st.attach(r.Context(), out, after); ref != nil {
@@ -22,6 +22,9 @@ func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *st
 		defer st.mu.Unlock()
 		st.detach(out)
 	}()
+	// Neither a drain nor the client's leaving waits for a reader that stalls.
+	stop := context.AfterFunc(r.Context(), func() { out.hurry(cutTime) })
+	defer stop()
 	startStream(w)
 	// A proxy may hold the header back until there is data.
 	if out.write([]byte(": ok\n\n")) == nil {

@@ -16,8 +16,8 @@ import (
 //   - any other status has none.
 //
 // A challenge that has nothing to say names a realm: one without any parameter
-// is against RFC 6750. Scopes and a URL that do not fit into a quoted string as they are, are left
-// out; the empty resourceMetadata too.
+// is against RFC 6750. Scopes and a URL that do not fit into a quoted string as
+// they are, are left out; the empty resourceMetadata too.
 func Header(w http.Header, status int, hasCredentials bool, scopes []string, resourceMetadata string) {
 	c := builder{}
 	scopes = tokens(scopes)

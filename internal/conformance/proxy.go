@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -30,7 +29,7 @@ func startProxy(ctx context.Context, target, token string) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet := log.New(io.Discard, "", 0) // clients that leave are no news
+	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // clients that leave are no news
 	web := &http.Server{
 		Handler: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {

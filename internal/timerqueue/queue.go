@@ -49,8 +49,11 @@ type Entry struct {
 }
 
 // Add puts who into the queue. It must not be there already.
-func (q *Queue) Add(e *Entry, who Overdue) {
-	e.who, e.at = who, time.Now().Add(q.delay)
+func (q *Queue) Add(e *Entry, who Overdue) { q.AddSince(e, who, time.Now()) }
+
+// AddSince is Add for a wait that began a moment ago.
+func (q *Queue) AddSince(e *Entry, who Overdue, start time.Time) {
+	e.who, e.at = who, start.Add(q.delay)
 	e.in = &q.shards[rand.Uint32N(shards)] //nolint:gosec // any will do
 	e.in.add(e)
 }

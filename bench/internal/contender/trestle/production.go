@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/bench/internal/fixture"
+	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
 )
@@ -17,6 +18,7 @@ import (
 // Limits that are armed and counted for every call, and that no run reaches.
 const (
 	maxInFlight = 1 << 20
+	maxCalls    = 1 << 30
 	longEnough  = 24 * time.Hour
 )
 
@@ -24,6 +26,7 @@ func production(extra int, log io.Writer) (http.Handler, error) {
 	s, err := server.New(fixture.ServerName, fixture.ServerVersion, &server.Options{
 		Logger:      loggerTo(log),
 		MaxInFlight: maxInFlight,
+		RateLimits:  []ratelimit.Rule{{Name: "all", Limiter: ratelimit.SlidingCounter(maxCalls, time.Second)}},
 		Timeout:     longEnough,
 		HTTP:        transport.Options{SessionIdle: longEnough, MaxSessions: manySessions, MaxSessionsPerPrincipal: manySessions},
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -20,15 +19,14 @@ var eras = []string{"2025-11-25", "2026-07-28"}
 
 // A running is a server as main starts it.
 type running struct {
-	url    string
-	events *lockedBuffer // what it tells about keys and policy
-	tour   []string      // what it printed beside where it is
+	url         string
+	out, events *lockedBuffer
 }
 
-// start runs c on a free port until the test ends.
+// start runs c on a free port until the test ends. PORT in the audience is that.
 func start(t *testing.T, c config) *running {
 	t.Helper()
-	for range 3 { // somebody else may take the port
+	for range 3 {
 		if r := tryStart(t, c); r != nil {
 			return r
 		}
@@ -37,39 +35,34 @@ func start(t *testing.T, c config) *running {
 	return nil
 }
 
+// tryStart returns nil if somebody else took the port meanwhile.
 func tryStart(t *testing.T, c config) *running {
 	t.Helper()
 	c.addr = freeAddr(t)
 	c.audience = strings.Replace(c.audience, "PORT", c.addr[strings.LastIndex(c.addr, ":")+1:], 1)
+	r := &running{"http://" + c.addr + "/mcp", new(lockedBuffer), new(lockedBuffer)}
 	ctx, cancel := context.WithCancel(t.Context())
-	out, in := io.Pipe()
-	r := &running{url: "http://" + c.addr + "/mcp", events: new(lockedBuffer)}
 	done := make(chan error, 1)
-	go func() {
-		err := run(ctx, &c, in, r.events)
-		_ = in.CloseWithError(io.EOF)
-		done <- err
-	}()
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
+	go func() { done <- run(ctx, &c, r.out, r.events) }()
+	stop := func() error { cancel(); return <-done }
+	var failed error
+	eventually(t, "it runs", func() bool {
+		select {
+		case failed = <-done:
+			return true
+		default:
+			return strings.HasPrefix(r.out.String(), "ready: "+r.url+"\n")
+		}
+	})
+	if failed != nil {
 		cancel()
-		if err := <-done; err == nil || !strings.Contains(err.Error(), "address already in use") {
-			t.Fatalf("it did not start: %v", err)
+		if !strings.Contains(failed.Error(), "address already in use") {
+			t.Fatal(failed)
 		}
 		return nil
 	}
-	if got := lines.Text(); got != "ready: "+r.url {
-		t.Errorf("printed %q", got)
-	}
-	for lines.Scan() && lines.Text() != "" || len(r.tour) == 0 && c.issuer == "" {
-		r.tour = append(r.tour, lines.Text())
-		if c.issuer != "" {
-			break // its own issuer would have a tour
-		}
-	}
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
+		if err := stop(); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
@@ -155,6 +148,11 @@ func (p *peer) ask(t *testing.T, method, members, name string) answer {
 	set("Mcp-Name", name, modern)
 	res, err := http.DefaultClient.Do(req)
 	must(t, err)
+	return received(t, res)
+}
+
+func received(t *testing.T, res *http.Response) answer {
+	t.Helper()
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	must(t, err)

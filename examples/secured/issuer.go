@@ -7,9 +7,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,19 +103,19 @@ func (i *issuer) sign(claims any) (string, error) {
 	return jws.CompactSerialize()
 }
 
-// explain prints a tour: each step a line for the shell.
-func (i *issuer) explain(w io.Writer, url, audience string) {
-	_, _ = fmt.Fprintf(w, "issuer: %s, for demonstration; its tokens are good until this program ends, %.0f hours at most\n", i.url, tokenLife.Hours())
+// explain is a tour: each step a line for the shell.
+func (i *issuer) explain(url, audience string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "issuer: %s, for demonstration; its tokens are good until this program ends, %.0f hours at most\n", i.url, tokenLife.Hours())
 	for _, step := range tour {
 		token, err := i.token(step.subject, step.role, step.scope, audience)
 		if err != nil {
-			_, _ = fmt.Fprintln(w, err)
-			return
+			return err.Error() + "\n"
 		}
-		_, _ = fmt.Fprintf(w, "\n# %s\n", step.says)
-		_, _ = fmt.Fprintf(w, curl+"\n", url, token, step.method, step.name, step.params)
+		fmt.Fprintf(&text, "\n# %s\n", step.says)
+		fmt.Fprintf(&text, curl+"\n", url, token, step.method, step.name, step.params)
 	}
-	_, _ = fmt.Fprintln(w)
+	return text.String() + "\n"
 }
 
 // The parameters of a step stand behind _meta.

@@ -72,10 +72,11 @@ func run(ctx context.Context, c *config, out, events io.Writer) error {
 		select {
 		case <-ctx.Done():
 		case <-srv.Ready():
-			_, _ = fmt.Fprintf(out, "ready: http://%s/mcp\nmetadata: %s\n", srv.Addr(), s.guard.MetadataURL())
+			text := fmt.Sprintf("ready: http://%s/mcp\nmetadata: %s\n", srv.Addr(), s.guard.MetadataURL())
 			if demo != nil {
-				demo.explain(out, "http://"+srv.Addr()+"/mcp", s.audience)
+				text += demo.explain("http://"+srv.Addr()+"/mcp", s.audience)
 			}
+			_, _ = io.WriteString(out, text) // at once: the log may go to the same terminal
 		}
 	})
 	return srv.Run(ctx)

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trestle-mcp/trestle/auth"
+)
+
+func TestPolicy_FollowsItsFileAndKeepsTheLastGoodOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	put := func(text string) { must(t, os.WriteFile(path, []byte(text), 0o600)) }
+	put(string(builtIn))
+	r, i := withIssuer(t, config{policy: path, policyInterval: 10 * time.Millisecond})
+	reader := r.peer(t, "2026-07-28", r.token(t, i, "rita", "reader", ""))
+	mayEcho := func() (may bool) {
+		eventually(t, "polling is within the limits", func() bool {
+			a := reader.call(t, "echo", `{"text":"hi"}`)
+			may = a.status == 200
+			return a.status != 429
+		})
+		return may
+	}
+	if !mayEcho() {
+		t.Fatal("the first policy does not hold")
+	}
+	put("roles: {reader: [execute:tools:note_write]}")
+	eventually(t, "the reader may write and not echo", func() bool {
+		return !mayEcho() && reader.call(t, "note_write", `{"id":"a","text":"b"}`).status == 200
+	})
+	put(`roles: {reader: ["*", execute:toools:echo]}`)
+	eventually(t, "the mistake is told", func() bool { return strings.Contains(r.events.String(), "the last good one stays") })
+	if mayEcho() {
+		t.Error("a policy with a mistake was taken")
+	}
+	if !strings.Contains(r.events.String(), "line 1") {
+		t.Errorf("it is not told where: %s", r.events)
+	}
+	put(string(builtIn))
+	eventually(t, "the reader may echo again", mayEcho)
+}
+
+func TestPolicy_TheOneBuiltInGrantsWhatTheRolesSay(t *testing.T) {
+	p, err := (&config{}).openPolicy(nil)
+	must(t, err)
+	for permission, want := range map[string]string{
+		"echo": "reader editor admin", "note_write": "editor admin", "admin_purge": "admin",
+	} {
+		var got []string
+		for _, role := range []string{"reader", "editor", "admin", "guest"} {
+			who := &auth.Principal{Issuer: "https://i", Subject: "s", Roles: []string{role}}
+			if p.Decide(t.Context(), who, auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: permission}).Allowed() {
+				got = append(got, role)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", permission, got, want)
+		}
+	}
+}

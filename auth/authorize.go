@@ -16,12 +16,12 @@ import (
 type AuthorizeOptions struct {
 	// Policy decides. Nil denies all.
 	Policy *Policy
-	// Need returns what the thing of that name needs beyond permission, so that
-	// lists leave it out; nil if nothing. The name of a resource template is its
-	// text. It is the thing's handler that asks for it when it is used, by
-	// [Policy.Check] or [Policy.Decide], since only then it is known which one
+	// Show is asked about the items of lists. It returns what the thing of that
+	// name needs beyond permission, or nil, and whether lists show it at all. The
+	// name of a resource template is its text. When a thing is used it is for its
+	// handler to ask the same, by [Policy.Decide]: only then it is known which one
 	// serves. Nil means that nothing needs more.
-	Need func(kind Kind, name string) *Need
+	Show func(ctx context.Context, req mcp.Request, kind Kind, name string) (need *Need, shown bool)
 	// PageSize is that of the server. Zero means go-sdk's 1000.
 	PageSize int
 	// Cursors seals the cursors of lists. Nil means with a random key: other
@@ -63,8 +63,8 @@ func Authorize(o AuthorizeOptions) mcp.Middleware {
 	if o.PageSize <= 0 {
 		o.PageSize = mcp.DefaultPageSize
 	}
-	if o.Need == nil {
-		o.Need = func(Kind, string) *Need { return nil }
+	if o.Show == nil {
+		o.Show = func(context.Context, mcp.Request, Kind, string) (*Need, bool) { return nil, true }
 	}
 	if o.Cursors == nil {
 		box, err := seal.New(nil, cursorTTL)
@@ -86,7 +86,7 @@ type authorizer struct{ AuthorizeOptions }
 func (a *authorizer) handle(ctx context.Context, next mcp.MethodHandler, method string, req mcp.Request) (mcp.Result, error) {
 	who, _ := PrincipalFrom(ctx)
 	if list, ok := lists[method]; ok {
-		return list(&viewer{a, ctx, who, method}, next, req)
+		return list(&viewer{a, ctx, req, who, method}, next)
 	}
 	for _, w := range wantedBy(method, req.GetParams()) {
 		switch d := a.Policy.Decide(ctx, who, w.action); {

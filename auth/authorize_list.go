@@ -18,43 +18,45 @@ type viewer struct {
 	*authorizer
 
 	ctx    context.Context //nolint:containedctx // it lives as long as the call
+	req    mcp.Request
 	who    *Principal
 	method string
 }
 
 // sees reports whether the caller sees the thing of that name.
 func (v *viewer) sees(verb Verb, kind Kind, name string) bool {
-	return v.Policy.Decide(v.ctx, v.who, Action{verb, kind, name, v.Need(kind, name)}).Listed()
+	need, shown := v.Show(v.ctx, v.req, kind, name)
+	return shown && v.Policy.Decide(v.ctx, v.who, Action{verb, kind, name, need}).Listed()
 }
 
 // lists are the methods that list.
-var lists = map[string]func(v *viewer, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error){
-	"tools/list": func(v *viewer, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-		return list(v, next, req,
+var lists = map[string]func(v *viewer, next mcp.MethodHandler) (mcp.Result, error){
+	"tools/list": func(v *viewer, next mcp.MethodHandler) (mcp.Result, error) {
+		return list(v, next,
 			func(p *mcp.ListToolsParams) *string { return &p.Cursor },
 			func(r *mcp.ListToolsResult) (*[]*mcp.Tool, *string, *mcp.Cacheable) {
 				return &r.Tools, &r.NextCursor, &r.Cacheable
 			},
 			func(t *mcp.Tool) (string, bool) { return t.Name, v.sees(Execute, Tools, t.Name) })
 	},
-	"prompts/list": func(v *viewer, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-		return list(v, next, req,
+	"prompts/list": func(v *viewer, next mcp.MethodHandler) (mcp.Result, error) {
+		return list(v, next,
 			func(p *mcp.ListPromptsParams) *string { return &p.Cursor },
 			func(r *mcp.ListPromptsResult) (*[]*mcp.Prompt, *string, *mcp.Cacheable) {
 				return &r.Prompts, &r.NextCursor, &r.Cacheable
 			},
 			func(p *mcp.Prompt) (string, bool) { return p.Name, v.sees(Read, Prompts, p.Name) })
 	},
-	"resources/list": func(v *viewer, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-		return list(v, next, req,
+	"resources/list": func(v *viewer, next mcp.MethodHandler) (mcp.Result, error) {
+		return list(v, next,
 			func(p *mcp.ListResourcesParams) *string { return &p.Cursor },
 			func(r *mcp.ListResourcesResult) (*[]*mcp.Resource, *string, *mcp.Cacheable) {
 				return &r.Resources, &r.NextCursor, &r.Cacheable
 			},
 			func(r *mcp.Resource) (string, bool) { return r.URI, v.sees(Read, Resources, r.URI) })
 	},
-	"resources/templates/list": func(v *viewer, next mcp.MethodHandler, req mcp.Request) (mcp.Result, error) {
-		return list(v, next, req,
+	"resources/templates/list": func(v *viewer, next mcp.MethodHandler) (mcp.Result, error) {
+		return list(v, next,
 			func(p *mcp.ListResourceTemplatesParams) *string { return &p.Cursor },
 			func(r *mcp.ListResourceTemplatesResult) (*[]*mcp.ResourceTemplate, *string, *mcp.Cacheable) {
 				return &r.ResourceTemplates, &r.NextCursor, &r.Cacheable
@@ -74,19 +76,19 @@ func list[P, R, T any, PP interface {
 	*R
 	mcp.Result
 }](
-	v *viewer, next mcp.MethodHandler, req mcp.Request,
+	v *viewer, next mcp.MethodHandler,
 	cursorOf func(PP) *string, partsOf func(RP) (*[]*T, *string, *mcp.Cacheable), see func(*T) (string, bool),
 ) (mcp.Result, error) {
 	var params P
-	if p, ok := req.GetParams().(PP); ok && p != nil {
+	if p, ok := v.req.GetParams().(PP); ok && p != nil {
 		params = *p
 	}
-	session, _ := req.GetSession().(*mcp.ServerSession)
+	session, _ := v.req.GetSession().(*mcp.ServerSession)
 	var own R
 	page, cursor, err := pageOf(v, *cursorOf(&params), func(cursor string) ([]*T, string, error) {
 		p := params
 		*cursorOf(&p) = cursor
-		res, err := next(v.ctx, v.method, &mcp.ServerRequest[PP]{Session: session, Params: &p, Extra: req.GetExtra()})
+		res, err := next(v.ctx, v.method, &mcp.ServerRequest[PP]{Session: session, Params: &p, Extra: v.req.GetExtra()})
 		if err != nil {
 			return nil, "", err
 		}

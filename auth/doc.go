@@ -1,4 +1,4 @@
-// Package auth says who is calling.
+// Package auth says who is calling, and what they may do.
 //
 // A [Principal] is in the context of every call that is not anonymous. Over
 // stdio it is [Local], because whoever started the process may use it. Over
@@ -35,6 +35,20 @@
 // Each is a JSON-RPC error without an id, since nothing of the request's body
 // is read before its caller is known. None says why a token is refused; the
 // log does, at debug level, and has no token in it.
+//
+// # What a caller may do
+//
+// A [Policy] decides, by what roles and scopes of the principal are mapped to:
+//
+//	policy, err := auth.NewPolicy(auth.PolicySpec{
+//		Roles:  map[string][]string{"reader": {"read:resources", "execute:tools:echo"}},
+//		Scopes: map[string][]string{"notes:write": {"execute:tools:notes.*"}},
+//	})
+//	...
+//	srv, err := server.New("notes", "1.0.0", &server.Options{Auth: guard, Policy: policy})
+//
+// [OpenPolicy] reads one from a file and follows it. [Authorize] asks it on every
+// road to a tool, a prompt or a resource; [Audit] records what it said.
 //
 // # What a handler gets
 //

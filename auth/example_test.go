@@ -67,3 +67,23 @@ func Example() {
 	// Bearer scope="notes:read"
 	//   resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 }
+
+func ExampleNewPolicy() {
+	policy, err := auth.NewPolicy(auth.PolicySpec{
+		Roles:  map[string][]string{"reader": {"read:resources", "execute:tools:notes.get"}},
+		Scopes: map[string][]string{"notes:write": {"execute:tools:notes.*"}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ann := &auth.Principal{Issuer: "https://login.example.com", Subject: "ann", Roles: []string{"reader"}}
+	for _, tool := range []string{"notes.get", "notes.put", "purge"} {
+		d := policy.Decide(context.Background(), ann, auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: tool})
+		fmt.Println(d.Allowed(), d.Scopes(), d.Explain())
+	}
+	// Output:
+	// true [] allowed: "ann" of "https://login.example.com" wants execute:tools:notes.get: granted as execute:tools:notes.get by role "reader"
+	// false [notes:write] denied for lack of scopes, ["notes:write"] would do: "ann" of "https://login.example.com" wants execute:tools:notes.put: nothing grants it
+	// false [] denied: "ann" of "https://login.example.com" wants execute:tools:purge: nothing grants it
+}

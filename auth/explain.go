@@ -12,6 +12,9 @@ type deniedError struct{ decision Decision }
 // Error returns the explanation.
 func (d *deniedError) Error() string { return d.decision.Explain() }
 
+// Denied makes the error known to [Audit].
+func (d *deniedError) Denied() string { return d.Error() }
+
 // Explain says why, in one line for logs and tests. It takes longer than to
 // decide, and is not for callers: it tells what the policy knows.
 func (d Decision) Explain() string {

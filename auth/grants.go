@@ -1,6 +1,10 @@
 package auth
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/trestle-mcp/trestle/internal/glob"
+)
 
 // grants are permissions, compiled so that many are as quickly asked as few.
 type grants struct {
@@ -15,8 +19,8 @@ type target struct {
 
 	all     bool // whatever the name
 	exact   map[string]struct{}
-	globs   map[string][]glob // by prefix
-	lengths []int             // of the prefixes, ascending
+	globs   map[string][]glob.Glob // by prefix
+	lengths []int                  // of the prefixes, ascending
 }
 
 func newGrants(permissions []permission, tenant string) *grants {
@@ -37,20 +41,20 @@ func (g *grants) add(p permission) {
 	t := g.target(p.verb, p.kind)
 	if t == nil {
 		g.targets = append(g.targets, target{
-			verb: p.verb, kind: p.kind, exact: map[string]struct{}{}, globs: map[string][]glob{},
+			verb: p.verb, kind: p.kind, exact: map[string]struct{}{}, globs: map[string][]glob.Glob{},
 		})
 		t = &g.targets[len(g.targets)-1]
 	}
-	compiled := newGlob(p.glob)
+	compiled := glob.New(p.glob)
 	switch {
 	case p.glob == "" || p.glob == "*":
 		t.all = true
-	case compiled.exact:
+	case compiled.Exact():
 		t.exact[p.glob] = struct{}{}
 	default:
-		t.globs[compiled.prefix] = append(t.globs[compiled.prefix], compiled)
-		if i, found := slices.BinarySearch(t.lengths, len(compiled.prefix)); !found {
-			t.lengths = slices.Insert(t.lengths, i, len(compiled.prefix))
+		t.globs[compiled.Prefix()] = append(t.globs[compiled.Prefix()], compiled)
+		if i, found := slices.BinarySearch(t.lengths, len(compiled.Prefix())); !found {
+			t.lengths = slices.Insert(t.lengths, i, len(compiled.Prefix()))
 		}
 	}
 }
@@ -83,7 +87,7 @@ func (t *target) has(name string) bool {
 		}
 		same := t.globs[name[:n]]
 		for i := range same {
-			if same[i].match(name) {
+			if same[i].Match(name) {
 				return true
 			}
 		}

@@ -10,33 +10,58 @@ import (
 	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
-// Access is what a tool, prompt or resource that go-sdk describes asks of its
-// callers. [Tool] has the fields itself, and says what they mean.
+// Access says for whom there is a tool, prompt or resource that go-sdk
+// describes. [Tool] has the fields itself, and says what they mean.
 type Access struct {
 	Require, RequireScopes []string
+	Tags                   []string
+	When                   func(Client) bool
 }
 
-// authorize returns the layer that asks the policy, or nil without one. needOf
-// is that of [auth.AuthorizeOptions].
-func (o *Options) authorize(seal *sealer, needOf func(auth.Kind, string) *auth.Need) mcp.Middleware {
+// A gate is what stands before one thing that is registered.
+type gate struct {
+	need     *auth.Need // beyond permission, or nil
+	tags     []string
+	readOnly bool // or no tool
+	when     func(Client) bool
+}
+
+// authorize returns the layer that asks the policy, or nil without one. view is
+// that of the options, and gateOf knows what is registered; it may be nil.
+func (o *Options) authorize(seal *sealer, show func(context.Context, mcp.Request, auth.Kind, string) (*auth.Need, bool)) mcp.Middleware {
 	if o.Policy == nil {
 		return nil
 	}
-	return auth.Authorize(auth.AuthorizeOptions{Policy: o.Policy, Need: needOf, PageSize: o.PageSize, Cursors: seal})
+	return auth.Authorize(auth.AuthorizeOptions{Policy: o.Policy, Show: show, PageSize: o.PageSize, Cursors: seal})
 }
 
-// need compiles what callers need, all of it.
-func (s *Server) need(access []Access) (*auth.Need, error) {
-	var all Access
+// gate compiles what stands before a thing, all of it.
+func (s *Server) gate(readOnly bool, access []Access) (*gate, error) {
+	g := &gate{readOnly: readOnly}
+	var permissions, scopes []string
 	for _, a := range access {
-		all.Require = append(all.Require, a.Require...)
-		all.RequireScopes = append(all.RequireScopes, a.RequireScopes...)
+		permissions, scopes = append(permissions, a.Require...), append(scopes, a.RequireScopes...)
+		g.tags = append(g.tags, a.Tags...)
+		if a.When != nil {
+			g.when = both(g.when, a.When)
+			s.selective.Store(true)
+		}
 	}
-	return s.opts.Policy.NewNeed(all.Require, all.RequireScopes)
+	var err error
+	g.need, err = s.opts.Policy.NewNeed(permissions, scopes)
+	return g, err
 }
 
-// needOf returns what was registered under a name.
-func (s *Server) needOf(k auth.Kind, name string) *auth.Need {
+func both(a, b func(Client) bool) func(Client) bool {
+	if a == nil {
+		return b
+	}
+	return func(c Client) bool { return a(c) && b(c) }
+}
+
+// gateOf returns what stands before what was registered under a name; nil if
+// nothing was.
+func (s *Server) gateOf(k auth.Kind, name string) *gate {
 	var e *entry
 	switch k {
 	case auth.Tools:
@@ -53,16 +78,20 @@ func (s *Server) needOf(k auth.Kind, name string) *auth.Need {
 	if e == nil {
 		return nil
 	}
-	return e.need
+	return e.gate
 }
 
-// permit asks for what one thing needs, once it is known that it is this one
+// permit asks what stands before one thing, once it is known that it is this one
 // that serves the call: go-sdk has found it, and nothing replaced it since. All
 // else was decided before, by name.
-func (s *Server) permit(ctx context.Context, a auth.Action, hidden absent.Error) error {
-	if a.Need == nil {
+func (s *Server) permit(ctx context.Context, req mcp.Request, g *gate, a auth.Action, hidden absent.Error) error {
+	if !s.visible(ctx, req, g, a.Name) {
+		return hidden(a.Name, errNotInView)
+	}
+	if g.need == nil {
 		return nil
 	}
+	a.Need = g.need
 	who, _ := auth.PrincipalFrom(ctx)
 	d := s.opts.Policy.Decide(ctx, who, a)
 	err := d.Err()
@@ -71,3 +100,12 @@ func (s *Server) permit(ctx context.Context, a auth.Action, hidden absent.Error)
 	}
 	return err
 }
+
+var errNotInView error = notInViewError{}
+
+type notInViewError struct{}
+
+func (notInViewError) Error() string { return "the view does not show it to this caller" }
+
+// Denied makes the error known to [auth.Audit].
+func (n notInViewError) Denied() string { return n.Error() }

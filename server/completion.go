@@ -48,8 +48,7 @@ func (s *Server) complete(ctx context.Context, req *mcp.CompleteRequest) (*mcp.C
 	if !ok {
 		return nil, absent.Completion(a.Name, nil)
 	}
-	a.Need = e.need
-	if err := s.permit(ctx, a, absent.Completion); err != nil {
+	if err := s.permit(ctx, req, e.gate, a, absent.Completion); err != nil {
 		return nil, err
 	}
 	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}

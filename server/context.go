@@ -69,8 +69,10 @@ func ClientCapabilities(ctx context.Context) *mcp.ClientCapabilities {
 	return new(mcp.ClientCapabilities)
 }
 
-func (c *call) capabilities() *mcp.ClientCapabilities {
-	r, ok := c.req.(interface {
+func (c *call) capabilities() *mcp.ClientCapabilities { return capabilitiesOf(c.req) }
+
+func capabilitiesOf(req mcp.Request) *mcp.ClientCapabilities {
+	r, ok := req.(interface {
 		ClientCapabilities() *mcp.ClientCapabilities
 	})
 	if ok {

@@ -28,6 +28,12 @@
 // Return errors made by package errors for what the caller should know; any
 // other error is internal, and its text goes only to the log.
 //
+// # Who may do what
+//
+// Without [Options.Policy] every caller that gets in may do everything: with
+// [Options.Auth] every caller that authenticates, else everybody. With it, what
+// is not granted is denied and hidden. [View] shows a part of a server.
+//
 // # Many servers alike
 //
 // A [Factory] holds the options of a house: its logger, limits and middleware.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -91,6 +92,17 @@ type Options struct {
 	//
 	// Nil means that everybody who gets as far as the server may do everything.
 	Policy *auth.Policy
+	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and
+	// [AuditLog] for one that writes a log. It is the caller's to close, after the
+	// server has stopped. Nil means that nobody does.
+	Audit auth.Sink
+	// AuditFailClosed refuses calls while Audit fails.
+	AuditFailClosed bool
+	// View is what of the server there is, for everybody; [Server.SetView]
+	// changes it. ViewFor is what there is for the caller of req, which may be a
+	// list or a call, such as [ViewFromHeader]; a panic in it hides all. Both have to show a thing. Zero and nil mean all.
+	View    View
+	ViewFor func(ctx context.Context, req mcp.Request) View
 	// Authenticate wraps the HTTP handler with something other than Auth, such
 	// as a company's own middleware. Nil means nothing does.
 	Authenticate func(http.Handler) http.Handler

@@ -62,6 +62,8 @@ func serveHTTP(t *testing.T, srv *server.Server) string {
 // A peer is a client that writes its own bytes.
 type peer struct {
 	url, version, token, session string
+
+	header map[string]string // sent with each request
 }
 
 // eras are the versions that the tests below speak.
@@ -96,6 +98,9 @@ func (p *peer) send(t *testing.T, method, members, name string) *http.Response {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	req.Header.Set("X-Request-Id", "same")
+	for k, v := range p.header {
+		req.Header.Set(k, v)
+	}
 	if p.token != "" {
 		req.Header.Set("Authorization", "Bearer "+p.token)
 	}

@@ -23,6 +23,7 @@ type Prompt struct {
 	Meta        mcp.Meta
 
 	Require, RequireScopes []string // like a tool's, beside read:prompts:Name
+	Tags                   []string // like a tool's
 }
 
 // Messages is what a prompt handler returns: a string is one user message,
@@ -47,7 +48,7 @@ func AddPrompt[In any, M Messages](s *Server, p Prompt, h func(context.Context, 
 		Name: p.Name, Title: p.Title, Description: p.Description, Icons: p.Icons, Meta: p.Meta,
 		Arguments: promptArguments(in.Fields()),
 	}
-	return s.addPrompt(def, []Access{{p.Require, p.RequireScopes}}, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	return s.addPrompt(def, []Access{{Require: p.Require, RequireScopes: p.RequireScopes, Tags: p.Tags}}, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		args, err := in.DecodeText(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -77,16 +78,16 @@ func (s *Server) AddRawPrompt(p *mcp.Prompt, h mcp.PromptHandler, access ...Acce
 }
 
 func (s *Server) addPrompt(p *mcp.Prompt, access []Access, h mcp.PromptHandler) error {
-	need, err := s.need(access)
-	e := &entry{need: need}
+	g, err := s.gate(true, access)
+	e := &entry{gate: g}
 	for _, a := range p.Arguments {
 		e.arguments = append(e.arguments, a.Name)
 	}
 	err = errors.Join(err, checkName(p.Name), checkDescription(p.Description))
-	action := auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Name, Need: need}
+	action := auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Name}
 	return s.names.add(kindPrompt, p.Name, e, err, func() {
 		s.mcp.AddPrompt(p, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-			if err := s.permit(ctx, action, absent.Prompt); err != nil {
+			if err := s.permit(ctx, req, g, action, absent.Prompt); err != nil {
 				return nil, err
 			}
 			res, err := h(ctx, req)

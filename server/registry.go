@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/yosida95/uritemplate/v3"
-
-	"github.com/trestle-mcp/trestle/auth"
 )
 
 // kind is what a name in the registry stands for.
@@ -26,7 +24,8 @@ const (
 // entry is what the server remembers of something registered.
 type entry struct {
 	timeout    time.Duration         // tools; 0: the server's
-	need       *auth.Need            // beyond permission, or nil
+	gate       *gate                 // who may use it
+	canonical  string                // tools: what this one is an alias of, or ""
 	template   *uritemplate.Template // resource templates
 	arguments  []string              // prompts and templates, in order
 	completers map[string]Completer  // prompts and templates, by argument

@@ -30,6 +30,7 @@ type Resource struct {
 	Meta        mcp.Meta
 
 	Require, RequireScopes []string // like a tool's, beside read:resources:URI
+	Tags                   []string // like a tool's
 }
 
 // A ResourceTemplate describes a family of resources by an RFC 6570 template,
@@ -45,6 +46,7 @@ type ResourceTemplate struct {
 	Meta        mcp.Meta
 
 	Require, RequireScopes []string // like a tool's, beside read:resources:URI
+	Tags                   []string // like a tool's
 }
 
 // Contents is what a resource handler returns: a string is text, a []byte is
@@ -64,7 +66,7 @@ func AddResource[C Contents](s *Server, r Resource, h func(context.Context) (C, 
 	}
 	return s.AddRawResource(def, func(ctx context.Context, _ *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		return readResult(h(ctx))
-	}, Access{r.Require, r.RequireScopes})
+	}, Access{Require: r.Require, RequireScopes: r.RequireScopes, Tags: r.Tags})
 }
 
 // AddResourceTemplate registers a resource template. V is a struct with a field
@@ -102,7 +104,7 @@ func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h fun
 			return nil, err
 		}
 		return readResult(h(ctx, in))
-	}, Access{t.Require, t.RequireScopes})
+	}, Access{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags})
 }
 
 // AddRawResource registers go-sdk's own handler. r is not changed. access says
@@ -119,9 +121,9 @@ func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler, access .
 	case u.Scheme == "":
 		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
 	}
-	need, needErr := s.need(access)
-	return s.names.add(kindResource, r.URI, &entry{need: need}, errors.Join(err, needErr, checkTitle(r.Name)), func() {
-		s.mcp.AddResource(&def, s.readHandler(need, h))
+	g, gateErr := s.gate(true, access)
+	return s.names.add(kindResource, r.URI, &entry{gate: g}, errors.Join(err, gateErr, checkTitle(r.Name)), func() {
+		s.mcp.AddResource(&def, s.readHandler(g, h))
 	})
 }
 
@@ -132,16 +134,16 @@ func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceH
 		return s.names.add(kindTemplate, "", nil, errors.New("nil template or handler"), nil)
 	}
 	def := *t
-	need, needErr := s.need(access)
-	e := &entry{need: need}
+	g, gateErr := s.gate(true, access)
+	e := &entry{gate: g}
 	var err error
 	if e.template, err = uritemplate.New(t.URITemplate); err != nil {
 		err = fmt.Errorf("not an RFC 6570 template: %w", err)
 	} else {
 		e.arguments = e.template.Varnames()
 	}
-	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, needErr, checkTitle(t.Name)), func() {
-		s.mcp.AddResourceTemplate(&def, s.readHandler(need, h))
+	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, gateErr, checkTitle(t.Name)), func() {
+		s.mcp.AddResourceTemplate(&def, s.readHandler(g, h))
 	})
 }
 
@@ -155,13 +157,13 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 	s.names.remove(kindTemplate, uriTemplates, s.mcp.RemoveResourceTemplates)
 }
 
-// readHandler asks what need says, turns a question of h to the client into its result, and keeps
+// readHandler asks what stands before h, turns a question of h to the client into its result, and keeps
 // what h returned to itself: the SDK fills in URIs and MIME types, and a
 // handler may return the same value to many calls.
-func (s *Server) readHandler(need *auth.Need, h mcp.ResourceHandler) mcp.ResourceHandler {
+func (s *Server) readHandler(g *gate, h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
-		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI, Need: need}
-		if err := s.permit(ctx, action, absent.Resource); err != nil {
+		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI}
+		if err := s.permit(ctx, req, g, action, absent.Resource); err != nil {
 			return nil, err
 		}
 		res, err := h(ctx, req)

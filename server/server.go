@@ -26,6 +26,10 @@ type Server struct {
 	seal  *sealer
 	names registry
 
+	view      atomic.Pointer[View] // the operator's
+	selective atomic.Bool          // something is not there for all
+	aliases   atomic.Bool          // some tool has one
+
 	handlerOnce sync.Once
 	handler     *transport.HTTPHandler
 	handlerErr  error
@@ -55,6 +59,7 @@ func newServer(name, version string, given Options) (*Server, error) {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
 	s := &Server{name: name, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s.SetView(opts.View)
 	s.mcp = mcp.NewServer(
 		&mcp.Implementation{Name: name, Title: opts.Title, Version: version, WebsiteURL: opts.WebsiteURL},
 		s.sdkOptions(),

@@ -19,6 +19,7 @@ import (
 //	identify     the principal, from the verified token of each request
 //	Log          sees every outcome
 //	Errors       encodes any error, redacts unknown ones
+//	Audit        records what was allowed and denied, if there is a sink
 //	checkURIs    refuses URIs that no sound client sends
 //	Authorize    only what the policy allows the caller, if there is a policy
 //	RateLimit    the rules of RateLimits
@@ -30,7 +31,7 @@ import (
 //
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
-// Nil options mean the defaults. Only Logger, Policy, PageSize, StateKeys,
+// Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
 // StateTTL, RateLimits, RateLimitHeaders, Middleware, MaxInFlight and Timeout
 // matter here. Mistakes are not looked for, but rules with one let nobody call.
 func Stack(opts *Options) mcp.Middleware {
@@ -53,6 +54,7 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 		identify,
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
 		middleware.Errors(),
+		o.audit(),
 		checkURIs,
 		authorize,
 		o.limits(),
@@ -63,8 +65,11 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 }
 
 func (s *Server) stack() mcp.Middleware {
-	authorize := s.opts.authorize(s.seal, s.needOf)
-	return middleware.Chain(s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
+	authorize := s.opts.authorize(s.seal, s.show)
+	if authorize == nil {
+		authorize = s.viewed()
+	}
+	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

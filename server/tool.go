@@ -40,6 +40,16 @@ type Tool struct {
 	// Both take [Options.Policy]: see [auth.Policy.NewNeed].
 	Require, RequireScopes []string
 
+	// Tags name the toolsets that the tool belongs to, see [View].
+	Tags []string
+	// When says for which clients there is the tool: of one era, or that can be
+	// asked things. It is called often, and at the same time for many. A panic
+	// hides the tool. Nil means for all.
+	When func(Client) bool
+	// Aliases are former names of the tool. They are called like it, to be
+	// permitted and logged by its Name, and not listed.
+	Aliases []string
+
 	// InputSchema replaces the schema derived from the argument type and its
 	// tags: a *jsonschema.Schema, json.RawMessage or whatever marshals to one.
 	InputSchema any
@@ -75,8 +85,8 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 	if h == nil {
 		handlerErr = errors.New("nil handler")
 	}
-	extras := Access{t.Require, t.RequireScopes}
-	return s.addTool(t.sdk(in, out.schema), t.Timeout, []Access{extras}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	access := []Access{{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags, When: t.When}}
+	err := s.addTool(t.sdk(in, out.schema), t.Timeout, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -87,6 +97,7 @@ func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, e
 		}
 		return out.result(res)
 	}, inErr, outErr, handlerErr)
+	return errors.Join(err, s.addAliases(t.Name, t.Aliases, err == nil))
 }
 
 // AddSDKTool registers go-sdk's typed handler unchanged: it sees the request
@@ -131,17 +142,19 @@ func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) er
 	})
 }
 
-// RemoveTools takes tools back; unknown names are ignored. Running calls end
-// undisturbed.
-func (s *Server) RemoveTools(names ...string) { s.names.remove(kindTool, names, s.mcp.RemoveTools) }
+// RemoveTools takes tools and their aliases back; unknown names are ignored.
+// Running calls end undisturbed.
+func (s *Server) RemoveTools(names ...string) {
+	s.names.remove(kindTool, s.names.withAliases(names), s.mcp.RemoveTools)
+}
 
 func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h mcp.ToolHandler, errs ...error) error {
-	need, err := s.need(access)
+	g, err := s.gate(t.Annotations != nil && t.Annotations.ReadOnlyHint, access)
 	errs = append(errs, checkName(t.Name), checkDescription(t.Description), err)
-	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name, Need: need}
-	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, need: need}, errors.Join(errs...), func() {
+	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name}
+	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, gate: g}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			if err := s.permit(ctx, action, absent.Tool); err != nil {
+			if err := s.permit(ctx, req, g, action, absent.Tool); err != nil {
 				return nil, err
 			}
 			res, err := h(ctx, req)

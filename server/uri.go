@@ -91,5 +91,5 @@ func (s *Server) subscribe(ctx context.Context, req *mcp.SubscribeRequest) error
 	if e == nil {
 		return absent.Subscription(uri, nil)
 	}
-	return s.permit(ctx, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri, Need: e.need}, absent.Subscription)
+	return s.permit(ctx, req, e.gate, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri}, absent.Subscription)
 }

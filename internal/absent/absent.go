@@ -52,4 +52,9 @@ func (e *resourceError) Error() string {
 	return e.cause.Error()
 }
 
-func (e *resourceError) Unwrap() error { return e.sdk }
+func (e *resourceError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.sdk}
+	}
+	return []error{e.sdk, e.cause}
+}

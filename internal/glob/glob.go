@@ -1,21 +1,23 @@
-package auth
+// Package glob matches names and URIs.
+package glob
 
 import "strings"
 
-// A glob matches text to the letter, but for '*', which stands for any run of
+// A Glob matches text to the letter, but for '*', which stands for any run of
 // characters, also for none and also over '/', '.' and '?'. There is no escape.
-type glob struct {
+type Glob struct {
 	prefix, suffix string
 	middle         []string // in this order, anywhere between
 	exact          bool     // prefix is all there is
 }
 
-func newGlob(text string) glob {
+// New returns the glob that text is.
+func New(text string) Glob {
 	parts := strings.Split(text, "*")
 	if len(parts) == 1 {
-		return glob{prefix: text, exact: true}
+		return Glob{prefix: text, exact: true}
 	}
-	g := glob{prefix: parts[0], suffix: parts[len(parts)-1]}
+	g := Glob{prefix: parts[0], suffix: parts[len(parts)-1]}
 	for _, part := range parts[1 : len(parts)-1] {
 		if part != "" {
 			g.middle = append(g.middle, part)
@@ -24,10 +26,16 @@ func newGlob(text string) glob {
 	return g
 }
 
-// match takes each part where it is found first, which is right because a star
+// Prefix is what all that g matches starts with.
+func (g *Glob) Prefix() string { return g.prefix }
+
+// Exact reports whether g matches its own text only.
+func (g *Glob) Exact() bool { return g.exact }
+
+// Match reports whether g matches text. It takes each part where it is found first, which is right because a star
 // may stand for the rest, and never looks back: its time is linear but for the
 // search for one part.
-func (g *glob) match(text string) bool {
+func (g *Glob) Match(text string) bool {
 	if g.exact {
 		return text == g.prefix
 	}

@@ -20,7 +20,7 @@ var eras = []string{"2025-11-25", "2026-07-28"}
 // A running is a server as main starts it.
 type running struct {
 	url         string
-	out, events *lockedBuffer
+	out, logs *lockedBuffer
 }
 
 // start runs c on a free port until the test ends. PORT in the audience is that.
@@ -43,7 +43,7 @@ func tryStart(t *testing.T, c config) *running {
 	r := &running{"http://" + c.addr + "/mcp", new(lockedBuffer), new(lockedBuffer)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, &c, r.out, r.events) }()
+	go func() { done <- run(ctx, &c, r.out, r.logs) }()
 	stop := func() error { cancel(); return <-done }
 	var failed error
 	eventually(t, "it runs", func() bool {

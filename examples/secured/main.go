@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -44,9 +43,9 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and says on out where, and what to try. What
-// happens to keys and policy is told on events.
-func run(ctx context.Context, c *config, out, events io.Writer) error {
+// run serves until ctx ends, and says on out where, and what to try. Log
+// and audit go to logs.
+func run(ctx context.Context, c *config, out, logs io.Writer) error {
 	var demo *issuer
 	if c.issuer == "" {
 		var err error
@@ -55,7 +54,7 @@ func run(ctx context.Context, c *config, out, events io.Writer) error {
 		}
 		defer demo.close()
 	}
-	s, err := c.secure(ctx, demo, slog.New(slog.NewJSONHandler(events, nil)))
+	s, err := c.secure(ctx, demo, logs)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,12 +33,12 @@ func TestPolicy_FollowsItsFileAndKeepsTheLastGoodOne(t *testing.T) {
 		return !mayEcho() && reader.call(t, "note_write", `{"id":"a","text":"b"}`).status == 200
 	})
 	put(`roles: {reader: ["*", execute:toools:echo]}`)
-	eventually(t, "the mistake is told", func() bool { return strings.Contains(r.events.String(), "the last good one stays") })
+	eventually(t, "the mistake is told", func() bool { return strings.Contains(r.logs.String(), "the last good one stays") })
 	if mayEcho() {
 		t.Error("a policy with a mistake was taken")
 	}
-	if !strings.Contains(r.events.String(), "line 1") {
-		t.Errorf("it is not told where: %s", r.events)
+	if !strings.Contains(r.logs.String(), "line 1") {
+		t.Errorf("it is not told where: %s", r.logs)
 	}
 	put(string(builtIn))
 	eventually(t, "the reader may echo again", mayEcho)
@@ -60,4 +61,43 @@ func TestPolicy_TheOneBuiltInGrantsWhatTheRolesSay(t *testing.T) {
 			t.Errorf("%s: %q, want %q", permission, got, want)
 		}
 	}
+}
+
+func TestAudit_TellsWhoWasDeniedAndWhy(t *testing.T) {
+	r, i := withIssuer(t, config{})
+	for _, era := range eras {
+		p := r.peer(t, era, r.token(t, i, "rita-"+era, "reader", ""))
+		p.call(t, "note_write", `{"id":"a","text":"canary"}`)
+		p.call(t, "echo", `{"text":"canary"}`)
+		who := strings.Trim(strconv.Quote(`"`+i.url+`""rita-`+era+`"`), `"`)
+		for action, want := range map[string][]string{
+			"note_write": {`"decision":"denied"`, `"outcome":"not_found"`, `"reason":"denied`},
+			"echo":       {`"decision":"allowed"`, `"outcome":"ok"`, `role \"reader\"`},
+		} {
+			eventually(t, "there is a record", func() bool { return record(r.logs.String(), who, "execute:tools:"+action) != "" })
+			got := record(r.logs.String(), who, "execute:tools:"+action)
+			for _, text := range want {
+				if !strings.Contains(got, text) {
+					t.Errorf("no %s in %s", text, got)
+				}
+			}
+		}
+	}
+	if logs := r.logs.String(); strings.Contains(logs, "canary") || strings.Contains(logs, "eyJ") {
+		t.Errorf("arguments or a token in %s", logs)
+	}
+}
+
+// record returns the audit record with all of texts.
+func record(logs string, texts ...string) string {
+	for line := range strings.Lines(logs) {
+		found := strings.Contains(line, `"msg":"audit"`)
+		for _, text := range texts {
+			found = found && strings.Contains(line, text)
+		}
+		if found {
+			return line
+		}
+	}
+	return ""
 }

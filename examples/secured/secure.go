@@ -6,9 +6,13 @@ import (
 	_ "embed" // the policy
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
@@ -25,11 +29,13 @@ type security struct {
 	hosts          []string // that may be called by; nil: this machine's addresses
 	guard          *auth.Guard
 	policy         *auth.Policy
+	log            *zap.Logger
 }
 
 // secure does what the flags say. demo is nil where there is a real issuer.
-func (c *config) secure(ctx context.Context, demo *issuer, events *slog.Logger) (_ *security, err error) {
-	s := &security{addr: c.addr, audience: cmp.Or(c.audience, "http://"+c.addr+"/mcp")}
+func (c *config) secure(ctx context.Context, demo *issuer, logs io.Writer) (_ *security, err error) {
+	s := &security{addr: c.addr, audience: cmp.Or(c.audience, "http://"+c.addr+"/mcp"), log: newLog(logs)}
+	events := slog.New(slog.NewJSONHandler(logs, nil))
 	trusted := c.issuer
 	switch {
 	case c.addr == "":
@@ -93,12 +99,22 @@ func (s *security) options() *server.Options {
 		HTTP:   transport.Options{AllowedHosts: s.hosts},
 		Auth:   s.guard,
 		Policy: s.policy,
+		Logger: s.log,
+		Audit:  server.AuditLog(s.log), // what was allowed and denied, and why
 		RateLimits: []ratelimit.Rule{
 			{Name: "caller", Key: ratelimit.By(callerKey), Limiter: ratelimit.SlidingWindow(50, time.Second)},
 			{Name: "writes", Key: ratelimit.By(callerKey), Limiter: ratelimit.SlidingWindow(20, time.Minute), Tools: []string{"note_write"}},
 		},
 		RateLimitHeaders: true,
 	}
+}
+
+// newLog drops nothing under load, as zap's own for production would: an audit
+// that has gaps is none.
+func newLog(w io.Writer) *zap.Logger {
+	format := zap.NewProductionEncoderConfig()
+	format.TimeKey, format.EncodeTime, format.EncodeDuration = "time", zapcore.RFC3339NanoTimeEncoder, zapcore.StringDurationEncoder
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
 }
 
 // callerKey gives each caller budgets and notes of its own.

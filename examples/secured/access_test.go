@@ -15,7 +15,7 @@ func TestTour_EachLineForTheShellDoesWhatItSays(t *testing.T) {
 		}
 		t.Skip("curl is not here")
 	}
-	r := start(t, config{})
+	r := start(t, config{audience: "http://localhost:PORT/mcp"}) // a name that curl has to use, too
 	var got []string
 	for line := range strings.Lines(r.out.String()) {
 		if strings.HasPrefix(line, "curl ") {

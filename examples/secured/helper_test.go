@@ -19,7 +19,7 @@ var eras = []string{"2025-11-25", "2026-07-28"}
 
 // A running is a server as main starts it.
 type running struct {
-	url         string
+	url       string
 	out, logs *lockedBuffer
 }
 

@@ -103,12 +103,12 @@ func (i *issuer) sign(claims any) (string, error) {
 	return jws.CompactSerialize()
 }
 
-// explain is a tour: each step a line for the shell.
-func (i *issuer) explain(url, audience string) string {
+// tour is what to try at url: each step a line for the shell.
+func (i *issuer) tour(url string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "issuer: %s, for demonstration; its tokens are good until this program ends, %.0f hours at most\n", i.url, tokenLife.Hours())
-	for _, step := range tour {
-		token, err := i.token(step.subject, step.role, step.scope, audience)
+	for _, step := range steps {
+		token, err := i.token(step.subject, step.role, step.scope, url)
 		if err != nil {
 			return err.Error() + "\n"
 		}
@@ -119,7 +119,7 @@ func (i *issuer) explain(url, audience string) string {
 }
 
 // The parameters of a step stand behind _meta.
-var tour = []struct{ says, subject, role, scope, method, name, params string }{
+var steps = []struct{ says, subject, role, scope, method, name, params string }{
 	{"rita, a reader, may use echo", "rita", "reader", "", "tools/call", "echo", `,"name":"echo","arguments":{"text":"hello"}`},
 	{"and sees no other tool", "rita", "reader", "", "tools/list", "", ""},
 	{"ed, an editor, writes a note", "ed", "editor", "", "tools/call", "note_write", `,"name":"note_write","arguments":{"id":"plan","text":"lunch"}`},

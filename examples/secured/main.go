@@ -11,10 +11,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -43,26 +45,31 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and says on out where, and what to try. Log
-// and audit go to logs.
+// run serves until ctx ends, and says on out where, and what to try. Log and
+// audit go to logs.
 func run(ctx context.Context, c *config, out, logs io.Writer) error {
-	var demo *issuer
-	if c.issuer == "" {
-		var err error
-		if demo, err = newIssuer(); err != nil {
+	trusted, tour := c.issuer, func(string) string { return "" }
+	if trusted == "" {
+		if c.jwks != "" {
+			return errors.New("-jwks needs -issuer, whose keys they are")
+		}
+		demo, err := newIssuer()
+		if err != nil {
 			return err
 		}
 		defer demo.close()
+		trusted, tour = demo.url, demo.tour
 	}
-	s, err := c.secure(ctx, demo, logs)
+	s, err := c.secure(ctx, trusted, slog.New(slog.NewJSONHandler(logs, nil)))
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	srv, err := newServer(s)
+	srv, err := server.New("secured", "1.0.0", s.options(c.addr, newLog(logs)))
 	if err != nil {
 		return err
 	}
+	addNotes(srv)
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -71,21 +78,9 @@ func run(ctx context.Context, c *config, out, logs io.Writer) error {
 		select {
 		case <-ctx.Done():
 		case <-srv.Ready():
-			text := fmt.Sprintf("ready: http://%s/mcp\nmetadata: %s\n", srv.Addr(), s.guard.MetadataURL())
-			if demo != nil {
-				text += demo.explain("http://"+srv.Addr()+"/mcp", s.audience)
-			}
+			text := fmt.Sprintf("ready: http://%s/mcp\nmetadata: %s\n", srv.Addr(), s.guard.MetadataURL()) + tour(s.url)
 			_, _ = io.WriteString(out, text) // at once: the log may go to the same terminal
 		}
 	})
 	return srv.Run(ctx)
-}
-
-func newServer(s *security) (*server.Server, error) {
-	srv, err := server.New("secured", "1.0.0", s.options())
-	if err != nil {
-		return nil, err
-	}
-	addNotes(srv)
-	return srv, nil
 }

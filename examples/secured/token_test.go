@@ -130,13 +130,15 @@ func TestAudience_IsTheOnlyNameTheServerIsCalledBy(t *testing.T) {
 
 func TestFlags_MistakesSayWhatToDo(t *testing.T) {
 	for want, c := range map[string]config{
-		"-addr is empty":          {},
-		"-jwks needs -issuer":     {addr: "127.0.0.1:0", jwks: "https://i.example/keys"},
-		"-audience is not a URL":  {addr: "127.0.0.1:0", audience: "notes"},
-		"-audience is the URL":    {addr: ":0"},
-		"auth: JWTOptions.Issuer": {addr: "127.0.0.1:0", issuer: "http://login.example.com"},
-		"no such file":            {addr: "127.0.0.1:0", policy: "none.yaml"},
-		"missing port in address": {addr: "127.0.0.1"},
+		"-addr is not":            {},
+		"-addr is not a host":     {addr: "127.0.0.1"},
+		"say with -audience":      {addr: ":8080"},
+		"that clients reach":      {addr: "127.0.0.1:0"},
+		"-audience says":          {addr: "0.0.0.0:8080"},
+		"-jwks needs -issuer":     {addr: "127.0.0.1:8080", jwks: "https://i.example/keys"},
+		"-audience is not a URL":  {addr: "127.0.0.1:8080", audience: "notes"},
+		"auth: JWTOptions.Issuer": {addr: "127.0.0.1:8080", issuer: "http://login.example.com"},
+		"no such file":            {addr: "127.0.0.1:8080", policy: "none.yaml"},
 	} {
 		if err := run(t.Context(), &c, new(lockedBuffer), new(lockedBuffer)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)

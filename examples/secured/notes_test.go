@@ -22,6 +22,9 @@ func TestNotes_AnothersAnswersLikeOneThatDoesNotExist(t *testing.T) {
 				hidden.like(t, "notes://ed/real", p.read(t, absent), absent)
 			}
 		}
+		mo := r.peer(t, era, r.token(t, i, "mo", "editor", ""))
+		mo.call(t, "note_write", `{"id":"mine","text":"mine"}`).has(t, 200)
+		mo.read(t, "notes://ed/mine").like(t, "notes://ed/mine", mo.read(t, "notes://ed/none"), "notes://ed/none")
 		ed.read(t, "notes://ed/real").has(t, 200, "canary")
 	}
 }

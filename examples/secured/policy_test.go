@@ -44,6 +44,17 @@ func TestPolicy_FollowsItsFileAndKeepsTheLastGoodOne(t *testing.T) {
 	eventually(t, "the reader may echo again", mayEcho)
 }
 
+func TestPolicy_PurgingTakesAdminAccessToo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	must(t, os.WriteFile(path, []byte("roles: {half: [execute:tools:*], whole: [execute:tools:*, admin:access]}"), 0o600))
+	r, i := withIssuer(t, config{policy: path})
+	for _, era := range eras {
+		half := r.peer(t, era, r.token(t, i, "ann", "half", purgeScope))
+		half.call(t, "admin_purge", `{}`).like(t, "admin_purge", half.call(t, "admin_surge", `{}`), "admin_surge")
+		r.peer(t, era, r.token(t, i, "bob", "whole", purgeScope)).call(t, "admin_purge", `{}`).has(t, 200)
+	}
+}
+
 func TestPolicy_TheOneBuiltInGrantsWhatTheRolesSay(t *testing.T) {
 	p, err := (&config{}).openPolicy(nil)
 	must(t, err)

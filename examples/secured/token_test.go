@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -129,7 +130,11 @@ func TestAudience_IsTheOnlyNameTheServerIsCalledBy(t *testing.T) {
 }
 
 func TestFlags_MistakesSayWhatToDo(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
 	for want, c := range map[string]config{
+		"address already in use":  {addr: taken.Addr().String()},
 		"-addr is not":            {},
 		"-addr is not a host":     {addr: "127.0.0.1"},
 		"say with -audience":      {addr: ":8080"},

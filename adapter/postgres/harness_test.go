@@ -28,7 +28,8 @@ func absent(tb testing.TB, what string, err error) {
 	tb.Skipf("%s is not here: %v", what, err)
 }
 
-// testURL is where the PostgreSQL of the tests is.
+// testURL is where the PostgreSQL of the tests is: TRESTLE_POSTGRES_URL, or one on
+// this machine with a database "test". The role has to be a superuser.
 func testURL() string {
 	return cmp.Or(os.Getenv("TRESTLE_POSTGRES_URL"), "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
 }

@@ -117,11 +117,11 @@ func (b *Backend) prepare(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if !there { // even with IF NOT EXISTS the right to create would be needed
-		if _, err := tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+b.sql.schemaIs); err != nil {
+		if _, err := tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+b.sql.quoted); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, `SELECT set_config('search_path', $1, true)`, b.sql.schemaIs); err != nil {
+	if _, err := tx.Exec(ctx, `SELECT set_config('search_path', $1, true)`, b.sql.quoted); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (

@@ -6,14 +6,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// statements hold the SQL of one schema. A name with a dot in braces stands for
-// a table there; nothing else is ever put into a text.
+// statements hold the SQL of one schema, whose quoted name was put in the place
+// of "{}". Values are never put into a text.
 type statements struct {
-	horizon, head, held, lag                string
-	lock, state, create, update, insert     string
-	byIDs, forward, backward                string
-	saveSnapshot, loadSnapshot, pageOfAll   string
-	version, applied, maxTx, lift, schemaIs string
+	horizon, head, held, lag              string
+	lock, state, create, update, insert   string
+	byIDs, forward, backward              string
+	saveSnapshot, loadSnapshot, pageOfAll string
+	version, applied, maxTx, lift, quoted string
 }
 
 // columns of an event, as scanEvent takes them.
@@ -65,11 +65,11 @@ func newStatements(schema string) statements {
 			schema_version = $3, version = $4, event_id = $5, state = $6, sum = $7`),
 		loadSnapshot: in(`SELECT schema_version, version, event_id, state, sum FROM {}.snapshots WHERE stream = $1 AND kind = $2`),
 
-		version:  in(`SELECT coalesce(max(version), 0) FROM {}.migrations`),
-		applied:  in(`INSERT INTO {}.migrations (version) VALUES ($1)`),
-		maxTx:    in(`SELECT coalesce(max(tx), 0) >= (SELECT lift FROM {}.store) + ` + nextTx + ` FROM {}.events`),
-		lift:     in(`UPDATE {}.store SET lift = (SELECT max(tx) FROM {}.events) + 1`),
-		schemaIs: quoted,
+		version: in(`SELECT coalesce(max(version), 0) FROM {}.migrations`),
+		applied: in(`INSERT INTO {}.migrations (version) VALUES ($1)`),
+		maxTx:   in(`SELECT coalesce(max(tx), 0) >= (SELECT lift FROM {}.store) + ` + nextTx + ` FROM {}.events`),
+		lift:    in(`UPDATE {}.store SET lift = (SELECT max(tx) FROM {}.events) + 1`),
+		quoted:  quoted,
 	}
 }
 

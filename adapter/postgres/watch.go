@@ -176,7 +176,8 @@ func (b *Backend) tell() {
 // a burst goes at once.
 const notifyEvery = 10 * time.Millisecond
 
-// notify tells others of appends until ctx ends, and then of the last one.
+// notify tells others of appends until ctx ends, and then of the last one. What
+// it has begun to tell it tells to the end, or for a second.
 //
 // It has a transaction of its own. A notification in that of an append would
 // make all commits of the database wait for each other, and for the disk.
@@ -188,7 +189,7 @@ func (b *Backend) notify(ctx context.Context) {
 		case <-ctx.Done():
 			select {
 			case <-b.notices:
-				b.notifyOnce(context.WithoutCancel(ctx))
+				b.notifyOnce(ctx)
 			default:
 			}
 			return
@@ -203,7 +204,7 @@ func (b *Backend) notify(ctx context.Context) {
 }
 
 func (b *Backend) notifyOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	const q = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')`
 	_, _ = b.pool.Exec(ctx, q, b.channel()) // a hint: polling finds what it would have told

@@ -1,0 +1,2 @@
+// Package redis keeps in Redis what the replicas of a server share.
+package redis

@@ -69,7 +69,7 @@ func (l *Limits) without(ctx context.Context, charges []ratelimit.Charge) (ratel
 	}
 	var spare []ratelimit.Charge
 	for i, c := range charges {
-		r := c.Limiter.(*Limiter) //nolint:errcheck,forcetypeassert // AllowAll has looked
+		r := c.Limiter.(*Limiter)    //nolint:errcheck,forcetypeassert // AllowAll has looked
 		d := r.kind.decide(budget{}) // as nothing was used
 		switch {
 		case c.Cost > r.limit:

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/redis/rueidis"
 
 	"github.com/trestle-mcp/trestle/adapter/redis"
@@ -27,12 +28,12 @@ func TestMain(m *testing.M) {
 }
 
 // without ends a test for which something is missing here.
-func without(t testing.TB, format string, args ...any) {
-	t.Helper()
+func without(tb testing.TB, format string, args ...any) {
+	tb.Helper()
 	if os.Getenv("TRESTLE_CI") != "" {
-		t.Fatalf(format, args...)
+		tb.Fatalf(format, args...)
 	}
-	t.Skipf(format, args...)
+	tb.Skipf(format, args...)
 }
 
 func options() (rueidis.ClientOption, error) {
@@ -40,39 +41,49 @@ func options() (rueidis.ClientOption, error) {
 }
 
 // dial returns a client of the Redis in TRESTLE_REDIS_URL, or on its usual port.
-func dial(t testing.TB) rueidis.Client {
-	t.Helper()
+func dial(tb testing.TB) rueidis.Client {
+	tb.Helper()
 	opts, err := options()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	client, err := rueidis.NewClient(opts)
 	if err != nil {
-		without(t, "no Redis: %v", err)
+		without(tb, "no Redis: %v", err)
 	}
-	t.Cleanup(client.Close)
+	tb.Cleanup(client.Close)
 	return client
 }
 
 // unique returns a prefix that no other test has. Its keys end with the test.
-func unique(t testing.TB, client rueidis.Client) string {
+func unique(tb testing.TB, client rueidis.Client) string {
+	tb.Helper()
 	prefix := "test-" + rand.Text()
-	t.Cleanup(func() {
-		for _, key := range keys(t, client, prefix) {
-			if err := client.Do(context.Background(), client.B().Del().Key(key).Build()).Error(); err != nil { //nolint:usetesting // that of the test is over
-				t.Error(err)
-			}
-		}
-	})
+	tb.Cleanup(func() { remove(tb, client, "{"+prefix+":*") })
 	return prefix
 }
 
-func keys(t testing.TB, client rueidis.Client, prefix string) (all []string) {
-	t.Helper()
+// remove deletes keys, unless the test has ended the server that had them.
+func remove(tb testing.TB, client rueidis.Client, pattern string) {
+	tb.Helper()
+	ctx := context.Background() //nolint:usetesting // that of the test is over
+	for _, key := range scan(ctx, client, pattern) {
+		_ = client.Do(ctx, client.B().Del().Key(key).Build())
+	}
+}
+
+func keys(tb testing.TB, client rueidis.Client, prefix string) []string {
+	tb.Helper()
+	return scan(tb.Context(), client, "{"+prefix+":*")
+}
+
+func scan(ctx context.Context, client rueidis.Client, pattern string) (all []string) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	for cursor := uint64(0); ; {
-		page, err := client.Do(context.Background(), client.B().Scan().Cursor(cursor).Match("{"+prefix+":*").Count(1000).Build()).AsScanEntry() //nolint:usetesting // also after the test
+		page, err := client.Do(ctx, client.B().Scan().Cursor(cursor).Match(pattern).Count(1000).Build()).AsScanEntry()
 		if err != nil {
-			t.Fatal(err)
+			return nil
 		}
 		all = append(all, page.Elements...)
 		if cursor = page.Cursor; cursor == 0 {
@@ -82,25 +93,25 @@ func keys(t testing.TB, client rueidis.Client, prefix string) (all []string) {
 }
 
 // patient limits do not decide without Redis because the machine is slow.
-func patient(t testing.TB, client rueidis.Client) *redis.Limits {
-	t.Helper()
-	return limits(t, client, &redis.LimitOptions{Prefix: unique(t, client), Timeout: time.Minute})
+func patient(tb testing.TB, client rueidis.Client) *redis.Limits {
+	tb.Helper()
+	return limits(tb, client, &redis.LimitOptions{Prefix: unique(tb, client), Timeout: time.Minute})
 }
 
-func limits(t testing.TB, client rueidis.Client, opts *redis.LimitOptions) *redis.Limits {
-	t.Helper()
+func limits(tb testing.TB, client rueidis.Client, opts *redis.LimitOptions) *redis.Limits {
+	tb.Helper()
 	l, err := redis.NewLimits(client, opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return l
 }
 
-func allow(t testing.TB, l ratelimit.Limiter, key string, cost int) ratelimit.Decision {
-	t.Helper()
-	d, err := l.Allow(t.Context(), key, cost)
+func allow(tb testing.TB, l ratelimit.Limiter, key string, cost int) ratelimit.Decision {
+	tb.Helper()
+	d, err := l.Allow(tb.Context(), key, cost)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }
@@ -232,3 +243,5 @@ func eventually(t *testing.T, done func() bool) {
 func sum(d ratelimit.Decision) string {
 	return fmt.Sprintf("%v %d/%d retry %v", d.Allowed, d.Remaining, d.Limit, d.RetryAfter)
 }
+
+func nothing(context.Context, string, mcp.Request) (mcp.Result, error) { return nil, nil }

@@ -55,9 +55,9 @@ type budget struct {
 //
 // The name tells its budgets from those of other limiters, in all servers with
 // the same prefix: 1 to 64 characters of A–Z a–z 0–9 . _ -, and not that of
-// another limiter of l. Limits of that name that differ, as while a change is rolled
-// out, each hold over what all of them allowed. Mistakes are returned by [Limiter.Err],
-// by ratelimit.New, and by all methods.
+// another limiter of l. While a changed limit is rolled out, each replica holds its
+// own over what all of them allowed. Mistakes are returned by [Limiter.Err], by
+// ratelimit.New, and by all methods.
 func (l *Limits) SlidingWindow(name string, limit int, window time.Duration) *Limiter {
 	r := l.limiter(name, limit, maxLog, window)
 	r.kind = &windowKind{limit: limit, span: micros(window)}
@@ -70,8 +70,8 @@ func (l *Limits) SlidingWindow(name string, limit int, window time.Duration) *Li
 // GCRA allows bursts of burst, and limit per time over long times: at most burst
 // + limit × t/per in any time t of Redis's clock. It keeps one number a key, of
 // any limit. Its decisions speak of burst, and of the time in which a spent
-// budget is whole again, which is at most 366 days. Names and mistakes are as for
-// [Limits.SlidingWindow].
+// budget is whole again, which is at most 366 days. A changed limit finds the same
+// part of its budgets used. Names and mistakes are as for [Limits.SlidingWindow].
 func (l *Limits) GCRA(name string, limit int, per time.Duration, burst int) *Limiter {
 	r := l.limiter(name, burst, maxLimit, per)
 	if limit <= 0 || limit > maxLimit {
@@ -111,11 +111,16 @@ func (l *Limits) limiter(name string, limit, most int, window time.Duration) *Li
 }
 
 // Err returns what is wrong with the arguments that r was made with.
-func (r *Limiter) Err() error { return r.err }
+func (r *Limiter) Err() error {
+	if r == nil {
+		return errors.New("redis: no limiter")
+	}
+	return r.err
+}
 
 // Allow implements [ratelimit.Limiter] in one round trip. It waits for Redis no
-// longer than the timeout, and then decides as its [Failure] says. A decision whose answer
-// was lost may have been charged in Redis, too.
+// longer than the timeout, and then decides as its [Failure] says; what the lost
+// answer took in Redis stays taken.
 func (r *Limiter) Allow(ctx context.Context, key string, cost int) (ratelimit.Decision, error) {
 	return r.AllowAll(ctx, []ratelimit.Charge{{Limiter: r, Key: key, Cost: cost}})
 }

@@ -61,18 +61,12 @@ func NewLimits(client rueidis.Client, opts *LimitOptions) (*Limits, error) {
 		opts = &LimitOptions{}
 	}
 	prefix := cmp.Or(opts.Prefix, defaultPrefix)
-	var mistakes []error
-	if client == nil {
-		mistakes = append(mistakes, errors.New("redis: no client"))
-	}
-	if !validName(prefix) {
-		mistakes = append(mistakes, fmt.Errorf("redis: the prefix %q is not 1 to 64 characters of A-Z a-z 0-9 . _ -", prefix))
-	}
+	mistakes := usable(client, prefix)
 	if opts.Timeout < 0 || opts.Retry < 0 {
-		mistakes = append(mistakes, fmt.Errorf("redis: a timeout of %v or a retry after %v is negative", opts.Timeout, opts.Retry))
+		mistakes = errors.Join(mistakes, fmt.Errorf("redis: a timeout of %v or a retry after %v is negative", opts.Timeout, opts.Retry))
 	}
-	if len(mistakes) > 0 {
-		return nil, errors.Join(mistakes...)
+	if mistakes != nil {
+		return nil, mistakes
 	}
 	log := opts.Logger
 	if log == nil {

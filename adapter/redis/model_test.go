@@ -122,8 +122,10 @@ func (c *cells) remaining(now int64) (n int64) {
 
 func TestGCRA_DecidesAsFractionsDo(t *testing.T) {
 	for _, c := range []cells{
-		{limit: 1, per: 20_000, burst: 1}, {limit: 3, per: 20_000, burst: 5},
-		{limit: 7, per: 10_001, burst: 3}, {limit: 999_983, per: 1_000_003, burst: 500},
+		{limit: 1, per: 20_000, burst: 1},
+		{limit: 3, per: 20_000, burst: 5},
+		{limit: 7, per: 10_001, burst: 3},
+		{limit: 999_983, per: 1_000_003, burst: 500},
 	} {
 		t.Run(fmt.Sprintf("%d in %d to %d", c.limit, c.per, c.burst), func(t *testing.T) {
 			t.Parallel()

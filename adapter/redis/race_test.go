@@ -94,7 +94,7 @@ func runRace(w io.Writer, clients int) error {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), raceTime) //nolint:usetesting // a process of its own
+	ctx, cancel := context.WithTimeout(context.Background(), raceTime)
 	defer cancel()
 	out, errs := make(chan int64, 1024), make(chan error, clients)
 	var wg sync.WaitGroup

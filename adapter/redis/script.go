@@ -18,8 +18,7 @@ var script = rueidis.NewLuaScript(source)
 
 var errReply = errors.New("redis: the script answered what it never does")
 
-// ask has Redis decide. It returns when ctx or the timeout ends, whatever the
-// client does: connecting, that can wait for what others of its users began.
+// ask has Redis decide.
 func (l *Limits) ask(ctx context.Context, charges []ratelimit.Charge) (ratelimit.Decision, error) {
 	keys := make([]string, 0, len(charges))
 	args := make([]string, 0, 6*len(charges))
@@ -59,33 +58,12 @@ func (l *Limits) ask(ctx context.Context, charges []ratelimit.Charge) (ratelimit
 	return tightest, nil
 }
 
-// exec runs the script on a goroutine of its own, which ends when the client
-// has given up: soon after the timeout, as a rule. While Redis is gone there is
-// one in each time of Retry. What the caller cancels is not canceled there: for
-// the client that would be a broken connection, also for others.
+// exec runs the script. What the caller cancels is not canceled there: for the
+// client that would be a broken connection, also for others.
 func (l *Limits) exec(ctx context.Context, keys, args []string) ([]int64, error) {
-	type answer struct {
-		reply []int64
-		err   error
-	}
 	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
-	answered := make(chan answer, 1)
-	go func() {
+	return await(ctx, l.timeout, func() ([]int64, error) {
 		defer cancel()
-		reply, err := script.Exec(detached, l.client, keys, args).AsIntSlice()
-		answered <- answer{reply, err}
-	}()
-	select {
-	case a := <-answered:
-		return a.reply, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-detached.Done():
-	}
-	select {
-	case a := <-answered: // canceled since it is done
-		return a.reply, a.err
-	default:
-		return nil, detached.Err()
-	}
+		return script.Exec(detached, l.client, keys, args).AsIntSlice()
+	})
 }

@@ -30,20 +30,20 @@ func do(tb testing.TB, client rueidis.Client, words ...string) string {
 }
 
 func TestAllowAll_TakesAllOrNothing(t *testing.T) {
-	client := &spy{Client: dial(t)}
+	client := newClocked(t)
 	in := patient(t, client)
-	const window = 20 * time.Millisecond
+	const window = virtual
 	logs := []*naive{{limit: 5, span: window.Microseconds()}, {limit: 12, span: 3 * window.Microseconds()}}
 	charges := []ratelimit.Charge{
 		{Rule: "short", Limiter: in.SlidingWindow("short", 5, window), Key: "ann"},
 		{Rule: "long", Limiter: in.SlidingWindow("long", 12, 3*window), Key: "all"},
-		{Rule: "cells", Limiter: in.GCRA("cells", 1, time.Minute, 100_000), Key: "all"},
+		{Rule: "cells", Limiter: in.GCRA("cells", 1000, virtual, 100_000), Key: "all"},
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 1500 {
-		pass(someTime(r, window))
+	for range 2000 {
+		client.pass(r)
 		for i := range charges {
 			charges[i].Cost = r.IntN(4)
 		}
@@ -51,7 +51,7 @@ func TestAllowAll_TakesAllOrNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now, fits := client.now(), true
+		now, fits := client.now, true
 		for i, n := range logs {
 			fits = fits && (charges[i].Cost == 0 || n.used(now)+charges[i].Cost <= n.limit)
 		}
@@ -201,35 +201,25 @@ func TestLimiter_KeysSayNothingAndEnd(t *testing.T) {
 }
 
 func TestLimiter_AClockThatIsSetBackHoldsUpNoLongerThanAWindow(t *testing.T) {
-	client := dial(t)
-	prefix := unique(t, client)
-	in := limits(t, client, &redis.LimitOptions{Prefix: prefix, Timeout: time.Minute})
-	w, g := in.SlidingWindow("w", 4, 300*time.Millisecond), in.GCRA("g", 4, 300*time.Millisecond, 4)
-	allow(t, w, "k", 2)
-	allow(t, g, "k", 2)
-	all := keys(t, client, prefix)
-	slices.Sort(all)
-	// As if the clock had stood an hour later when these were written.
-	hour := time.Now().Add(time.Hour).UnixMicro()
-	late := strconv.FormatInt(hour, 10)
-	do(t, client, "SET", all[0], late+" 1")
-	do(t, client, "RPUSH", all[1], late, late)
-	for range 3 { // looking changes nothing
-		if n, err := w.Remaining(t.Context(), "k"); n != 0 || err != nil {
-			t.Errorf("window: %d left, %v", n, err)
+	client := newClocked(t)
+	in := patient(t, client)
+	for _, l := range []ratelimit.Limiter{in.SlidingWindow("w", 4, virtual), in.GCRA("g", 4, virtual, 4)} {
+		for _, earlier := range []int64{0, virtual.Microseconds()} { // what was allowed before the clock was wrong
+			key := strconv.FormatInt(earlier, 10)
+			allow(t, l, key, 2)
+			client.now += 100*virtual.Microseconds() - earlier
+			allow(t, l, key, 2)
+			client.now -= 100 * virtual.Microseconds()
+			if d := allow(t, l, key, 3); d.Allowed || d.RetryAfter > virtual || d.Reset > virtual {
+				t.Error(sum(d))
+			}
+			client.now += virtual.Microseconds() // since the refusal
+			if d := allow(t, l, key, 4); !d.Allowed {
+				t.Error(sum(d))
+			}
+			checkLogs(t, client, in, 4)
 		}
 	}
-	for _, l := range []ratelimit.Limiter{w, g} {
-		if d := allow(t, l, "k", 1); d.Allowed || d.RetryAfter > 300*time.Millisecond {
-			t.Error(sum(d))
-		}
-		if d := allow(t, l, "k", 4); d.Allowed || d.RetryAfter > 300*time.Millisecond || d.Reset > 300*time.Millisecond {
-			t.Error(sum(d))
-		}
-		var d ratelimit.Decision
-		eventually(t, func() bool { d = allow(t, l, "k", 4); return d.Allowed })
-	}
-	eventually(t, func() bool { return len(keys(t, client, prefix)) == 0 })
 }
 
 func TestLimiter_AChangedLimitFindsWhatWasUsed(t *testing.T) {

@@ -10,23 +10,6 @@ import (
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 )
 
-// someTime is mostly nothing or a small part of w, sometimes more than all.
-func someTime(r *rand.Rand, w time.Duration) time.Duration {
-	switch r.IntN(20) {
-	case 0:
-		return time.Duration(r.Int64N(int64(w) * 3 / 2))
-	case 1, 2, 3:
-		return time.Duration(r.Int64N(int64(w) / 8))
-	}
-	return 0
-}
-
-func pass(d time.Duration) {
-	if d > 0 {
-		<-time.After(d)
-	}
-}
-
 // A naive log is the plainest sliding window: it keeps everything.
 type naive struct {
 	limit int
@@ -50,19 +33,20 @@ func TestSlidingWindow_DecidesAsANaiveLogDoes(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
-			const window = 20 * time.Millisecond
-			client := &spy{Client: dial(t)}
-			l := patient(t, client).SlidingWindow("w", limit, window)
-			log := &naive{limit: limit, span: window.Microseconds()}
-			for range 1500 {
-				pass(someTime(r, window))
+			client := newClocked(t)
+			in := patient(t, client)
+			l := in.SlidingWindow("w", limit, virtual)
+			log := &naive{limit: limit, span: virtual.Microseconds()}
+			for range 2000 {
+				client.pass(r)
 				cost := 1
 				if r.IntN(4) == 0 {
 					cost = r.IntN(limit + 1)
 				}
 				d := allow(t, l, "k", cost)
-				checkWindow(t, d, log, client.now(), cost)
+				checkWindow(t, d, log, client.now, cost)
 			}
+			checkLogs(t, client, in, limit)
 		})
 	}
 }
@@ -122,10 +106,10 @@ func (c *cells) remaining(now int64) (n int64) {
 
 func TestGCRA_DecidesAsFractionsDo(t *testing.T) {
 	for _, c := range []cells{
-		{limit: 1, per: 20_000, burst: 1},
-		{limit: 3, per: 20_000, burst: 5},
-		{limit: 7, per: 10_001, burst: 3},
-		{limit: 999_983, per: 1_000_003, burst: 500},
+		{limit: 1, per: virtual.Microseconds(), burst: 1},
+		{limit: 3, per: virtual.Microseconds(), burst: 5},
+		{limit: 7, per: virtual.Microseconds() + 1, burst: 3},
+		{limit: 999_983, per: 8000 * virtual.Microseconds(), burst: 250},
 	} {
 		t.Run(fmt.Sprintf("%d in %d to %d", c.limit, c.per, c.burst), func(t *testing.T) {
 			t.Parallel()
@@ -133,16 +117,21 @@ func TestGCRA_DecidesAsFractionsDo(t *testing.T) {
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
 			c.whole = new(big.Rat)
-			client := &spy{Client: dial(t)}
+			client := newClocked(t)
 			l := patient(t, client).GCRA("g", int(c.limit), time.Duration(c.per)*time.Microsecond, int(c.burst))
-			for range 1500 {
-				pass(someTime(r, 20*time.Millisecond))
+			var next time.Duration
+			for range 2000 {
+				client.pass(r)
+				if next > 0 && r.IntN(2) == 0 { // to where a refused call fits, or just before
+					client.now += next.Microseconds() - int64(r.IntN(2))
+				}
 				cost := r.Int64N(min(c.burst, 4) + 1)
 				if r.IntN(8) == 0 {
 					cost = r.Int64N(c.burst + 1)
 				}
 				d := allow(t, l, "k", int(cost))
-				checkCells(t, d, &c, client.now(), cost)
+				checkCells(t, d, &c, client.now, cost)
+				next = d.RetryAfter
 			}
 		})
 	}

@@ -62,13 +62,9 @@ func part(limit int, share float64) int { return max(int(float64(limit)*share), 
 // without decides about charges in this process.
 func (l *Limits) without(ctx context.Context, charges []ratelimit.Charge) (ratelimit.Decision, error) {
 	all := ratelimit.Decision{Allowed: true}
-	tighten := func(i int, d ratelimit.Decision) {
-		if d.Rule = charges[i].Rule; i == 0 || d.Tighter(all) {
-			all = d
-		}
-	}
+	decided := false
 	var spare []ratelimit.Charge
-	for i, c := range charges {
+	for _, c := range charges {
 		r := c.Limiter.(*Limiter)    //nolint:errcheck,forcetypeassert // AllowAll has looked
 		d := r.kind.decide(budget{}) // as nothing was used
 		switch {
@@ -88,7 +84,9 @@ func (l *Limits) without(ctx context.Context, charges []ratelimit.Charge) (ratel
 			spare = append(spare, c)
 			continue
 		}
-		tighten(i, d)
+		if d.Rule = c.Rule; !decided || d.Tighter(all) {
+			all, decided = d, true
+		}
 	}
 	if !all.Allowed || len(spare) == 0 {
 		return all, nil
@@ -97,7 +95,7 @@ func (l *Limits) without(ctx context.Context, charges []ratelimit.Charge) (ratel
 	if err != nil {
 		return ratelimit.Decision{}, err
 	}
-	if len(spare) == len(charges) || d.Tighter(all) {
+	if !decided || d.Tighter(all) {
 		return d, nil
 	}
 	return all, nil

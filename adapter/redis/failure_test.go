@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,13 @@ func TestFailure_TakesAllOrNothingWithoutRedis(t *testing.T) {
 		d, err := ratelimit.AllowAll(t.Context(), charges)
 		if err != nil || d.Allowed != (i == 0) || d.Rule != "b" {
 			t.Errorf("call %d: %s by %s, %v", i, sum(d), d.Rule, err)
+		}
+		slices.Reverse(charges)
+	}
+	for range 2 {
+		two := []ratelimit.Charge{{Rule: "a", Limiter: a}, {Rule: "open", Limiter: open, Cost: 1}}
+		if d, err := ratelimit.AllowAll(t.Context(), two); err != nil || !d.Allowed || d.Rule != "open" || d.Remaining != 1 {
+			t.Errorf("where the tightest always allows: %s by %s, %v", sum(d), d.Rule, err)
 		}
 	}
 	if n, err := a.Remaining(t.Context(), ""); n != 4 || err != nil {
@@ -250,7 +258,10 @@ func TestFailure_WhatTheCallerCancelsIsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client.with(func(detached context.Context) error {
 		cancel()
-		return detached.Err()
+		if detached.Err() != nil {
+			t.Error("the client hears of it")
+		}
+		return nil
 	})
 	if _, err := w.Allow(ctx, "k", 1); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -167,30 +168,44 @@ type server struct {
 	path string
 	port string
 	dir  string
+	args []string
 	cmd  *exec.Cmd
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t *testing.T, args ...string) *server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		without(t, "no redis-server in the PATH: %v", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	_ = free.Close()
-	s := &server{t: t, path: path, port: port, dir: t.TempDir()}
+	s := &server{t: t, path: path, port: freePort(t), dir: t.TempDir(), args: args}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
 }
 
+// freePort leaves room for the bus of a cluster, which is 10,000 ports further.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := free.Addr().(*net.TCPAddr).Port
+		_ = free.Close()
+		if port+10_000 < 1<<16 {
+			return strconv.Itoa(port)
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.path, "--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no")
+	args := append([]string{"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}, s.args...)
+	s.cmd = exec.Command(s.path, args...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

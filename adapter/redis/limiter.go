@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxLog is the largest limit of a window: about 600 KiB for a key.
+	// maxLog is the largest limit of a window: about 650 KiB for a key.
 	maxLog = 1 << 16
 	// maxLimit and maxTime keep the arithmetic within its types.
 	maxLimit = 1 << 30
@@ -55,9 +55,9 @@ type budget struct {
 //
 // The name tells its budgets from those of other limiters, in all servers with
 // the same prefix: 1 to 64 characters of A–Z a–z 0–9 . _ -, and not that of
-// another limiter of l. While a changed limit is rolled out, each replica holds its
-// own over what all of them allowed. Mistakes are returned by [Limiter.Err], by
-// ratelimit.New, and by all methods.
+// another limiter of l. A changed limit holds over what was allowed before; while a
+// changed window is rolled out, the shorter one counts. Mistakes are returned by
+// [Limiter.Err], by ratelimit.New, and by all methods.
 func (l *Limits) SlidingWindow(name string, limit int, window time.Duration) *Limiter {
 	r := l.limiter(name, limit, maxLog, window)
 	r.kind = &windowKind{limit: limit, span: micros(window)}
@@ -161,6 +161,9 @@ func (r *Limiter) AllowAll(ctx context.Context, charges []ratelimit.Charge) (rat
 				return ratelimit.Decision{}, errTwice
 			}
 		}
+	}
+	if len(charges) == 0 {
+		return ratelimit.Decision{Allowed: true}, nil
 	}
 	return r.in.decide(ctx, charges)
 }

@@ -107,6 +107,26 @@ func TestAllowAll_LoadsTheScriptWhereItIsNot(t *testing.T) {
 	}
 }
 
+func TestAllowAll_DecidesTogetherInACluster(t *testing.T) {
+	s := newServer(t, "--cluster-enabled", "yes")
+	single := s.dial()
+	do(t, single, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	eventually(t, func() bool { return strings.Contains(do(t, single, "CLUSTER", "INFO"), "cluster_state:ok") })
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"127.0.0.1:" + s.port}})
+	if err != nil || client.Mode() != rueidis.ClientModeCluster {
+		t.Fatalf("no client of a cluster: %v", err)
+	}
+	t.Cleanup(client.Close)
+	in := limits(t, client, &redis.LimitOptions{Timeout: time.Minute})
+	charges := []ratelimit.Charge{
+		{Limiter: in.SlidingWindow("caller", 9, time.Hour), Key: "ann", Cost: 1},
+		{Limiter: in.GCRA("all", 5, time.Hour, 5), Cost: 1},
+	}
+	if d, err := ratelimit.AllowAll(t.Context(), charges); err != nil || d.Limit != 5 || d.Remaining != 4 || in.Fallbacks() != 0 {
+		t.Errorf("%s, %v, %d fallbacks", sum(d), err, in.Fallbacks())
+	}
+}
+
 func TestAllowAll_RefusesWhatItCannotDecide(t *testing.T) {
 	in, other := limits(t, newGone(t, nil), nil), limits(t, newGone(t, nil), nil)
 	a, b, far := in.SlidingWindow("a", 5, time.Minute), in.SlidingWindow("b", 5, time.Minute), other.SlidingWindow("a", 5, time.Minute)

@@ -97,11 +97,10 @@ func (c *cells) fits(now, cost int64) bool {
 	return cost == 0 || after.Cmp(big.NewRat(now, 1)) <= 0
 }
 
-func (c *cells) remaining(now int64) (n int64) {
-	for n < c.burst && c.fits(now, n+1) {
-		n++
-	}
-	return n
+func (c *cells) remaining(now int64) int64 {
+	free := new(big.Rat).Add(big.NewRat(now, 1), c.of(c.burst))
+	free.Sub(free, c.at(now)).Quo(free, c.of(1))
+	return new(big.Int).Quo(free.Num(), free.Denom()).Int64()
 }
 
 func TestGCRA_DecidesAsFractionsDo(t *testing.T) {

@@ -52,7 +52,7 @@ func AllowAll(ctx context.Context, charges []Charge) (Decision, error) {
 	defer func() { p.settle(keep) }()
 	e, err := askRemote(ctx, charges, p.remote)
 	keep = err == nil && e.Allowed
-	if err != nil || p.n == 0 || e.tighter(d) {
+	if err != nil || p.n == 0 || e.Tighter(d) {
 		return e, err
 	}
 	return d, nil
@@ -117,7 +117,7 @@ func (p *plan) take() Decision {
 	for i := range local {
 		c := &local[i]
 		var d Decision
-		if d, c.at = c.on.inspect(c.key, p.taken, c.cost); i == 0 || d.tighter(all) {
+		if d, c.at = c.on.inspect(c.key, p.taken, c.cost); i == 0 || d.Tighter(all) {
 			all, p.tightest = d, c.charge
 		}
 	}

@@ -11,6 +11,9 @@ import (
 // A Limiter has one limit and a budget of it for each key. [Local] is one; an
 // adapter may keep the budgets of many replicas in one place. All methods are
 // safe for concurrent use.
+//
+// A limiter with a method Err() error says there whether it was made with
+// mistakes; [New] returns them.
 type Limiter interface {
 	// Allow takes cost from the budget of key, or refuses and takes nothing.
 	// A cost of zero is always allowed. An error means that there is no
@@ -77,9 +80,9 @@ func (d Decision) Err() error {
 	}
 }
 
-// tighter reports whether d is what a caller should hear of, rather than e: a
+// Tighter reports whether d is what a caller should hear of, rather than e: a
 // refusal before a grant, the longer wait, the smaller rest.
-func (d Decision) tighter(e Decision) bool {
+func (d Decision) Tighter(e Decision) bool {
 	switch {
 	case d.Allowed != e.Allowed:
 		return !d.Allowed

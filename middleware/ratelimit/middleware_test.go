@@ -209,6 +209,23 @@ func TestNew_ReportsTheTightestRule(t *testing.T) {
 	}
 }
 
+// A mistaken limiter is remote and knows what is wrong with it.
+type mistaken struct{ remote }
+
+func (*mistaken) Err() error { return errors.New("a limit of nothing") }
+
+func TestNew_TellsOfMistakesOfOtherLimiters(t *testing.T) {
+	one := &joint{}
+	_, err := ratelimit.New(ratelimit.Options{Rules: []ratelimit.Rule{
+		{Name: "wrong", Limiter: &mistaken{}}, {Name: "first", Limiter: one}, {Name: "second", Limiter: one},
+	}})
+	for _, want := range []string{`"wrong": a limit of nothing`, `"first" and "second" share a limiter`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+}
+
 func TestNew_TellsOfAllMistakes(t *testing.T) {
 	shared := hour(1)
 	_, err := ratelimit.New(ratelimit.Options{Rules: []ratelimit.Rule{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -124,7 +125,7 @@ func checked(rules []Rule) ([]Rule, error) {
 			if rules[j].Name == r.Name {
 				mistake("two rules are named %q", r.Name)
 			}
-			if l, ok := r.Limiter.(*Local); ok && l != nil && rules[j].Limiter == r.Limiter {
+			if same(rules[j].Limiter, r.Limiter) {
 				mistake("rules %q and %q share a limiter", rules[j].Name, r.Name)
 			}
 		}
@@ -138,6 +139,9 @@ func checked(rules []Rule) ([]Rule, error) {
 				mistake("rule %q: %w", r.Name, l.err)
 			}
 		default:
+			if made, ok := l.(interface{ Err() error }); ok && made.Err() != nil {
+				mistake("rule %q: %w", r.Name, made.Err())
+			}
 			remote = append(remote, Charge{Limiter: l})
 		}
 	}
@@ -147,6 +151,12 @@ func checked(rules []Rule) ([]Rule, error) {
 		}
 	}
 	return rules, errors.Join(mistakes...)
+}
+
+// same reports whether a and b are one limiter.
+func same(a, b Limiter) bool {
+	v := reflect.ValueOf(a)
+	return v.IsValid() && v.Comparable() && (v.Kind() != reflect.Pointer || !v.IsNil()) && a == b
 }
 
 func validName(s string) bool {

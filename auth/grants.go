@@ -20,7 +20,23 @@ type target struct {
 	all     bool // whatever the name
 	exact   map[string]struct{}
 	globs   map[string][]glob.Glob // by prefix
-	lengths []int                  // of the prefixes, ascending
+	lengths []prefixes             // ascending
+}
+
+// prefixes are those of one length, in bytes.
+type prefixes struct {
+	length int
+	last   [4]uint64 // a bit for each byte that one of them ends with
+}
+
+// may reports whether name may start with one of the prefixes: it spares most of
+// the searches for them, which take the longest.
+func (p *prefixes) may(name string) bool {
+	if p.length == 0 {
+		return true
+	}
+	c := name[p.length-1]
+	return p.last[c>>6]&(1<<(c&63)) != 0
 }
 
 func newGrants(permissions []permission, tenant string) *grants {
@@ -53,9 +69,18 @@ func (g *grants) add(p permission) {
 		t.exact[p.glob] = struct{}{}
 	default:
 		t.globs[compiled.Prefix()] = append(t.globs[compiled.Prefix()], compiled)
-		if i, found := slices.BinarySearch(t.lengths, len(compiled.Prefix())); !found {
-			t.lengths = slices.Insert(t.lengths, i, len(compiled.Prefix()))
-		}
+		t.learn(compiled.Prefix())
+	}
+}
+
+func (t *target) learn(prefix string) {
+	i, found := slices.BinarySearchFunc(t.lengths, len(prefix), func(p prefixes, n int) int { return p.length - n })
+	if !found {
+		t.lengths = slices.Insert(t.lengths, i, prefixes{length: len(prefix)})
+	}
+	if prefix != "" {
+		c := prefix[len(prefix)-1]
+		t.lengths[i].last[c>>6] |= 1 << (c & 63)
 	}
 }
 
@@ -81,11 +106,15 @@ func (t *target) has(name string) bool {
 	if _, found := t.exact[name]; found {
 		return true
 	}
-	for _, n := range t.lengths {
-		if n > len(name) {
+	for i := range t.lengths {
+		p := &t.lengths[i]
+		if p.length > len(name) {
 			break
 		}
-		same := t.globs[name[:n]]
+		if !p.may(name) {
+			continue
+		}
+		same := t.globs[name[:p.length]]
 		for i := range same {
 			if same[i].Match(name) {
 				return true

@@ -26,13 +26,17 @@ type gate struct {
 	when     func(Client) bool
 }
 
-// authorize returns the layer that asks the policy, or nil without one. view is
-// that of the options, and gateOf knows what is registered; it may be nil.
+// authorize returns the layer that asks the policy, or nil without one. show is
+// that of [auth.AuthorizeOptions], or nil.
 func (o *Options) authorize(seal *sealer, show func(context.Context, mcp.Request, auth.Kind, string) (*auth.Need, bool)) mcp.Middleware {
 	if o.Policy == nil {
 		return nil
 	}
-	return auth.Authorize(auth.AuthorizeOptions{Policy: o.Policy, Show: show, PageSize: o.PageSize, Cursors: seal})
+	options := auth.AuthorizeOptions{Policy: o.Policy, Show: show, PageSize: o.PageSize}
+	if seal != nil { // else a key is wrong, and Stack does not look for mistakes
+		options.Cursors = seal
+	}
+	return auth.Authorize(options)
 }
 
 // gate compiles what stands before a thing, all of it.

@@ -157,9 +157,9 @@ func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
 	s.names.remove(kindTemplate, uriTemplates, s.mcp.RemoveResourceTemplates)
 }
 
-// readHandler asks what stands before h, turns a question of h to the client into its result, and keeps
-// what h returned to itself: the SDK fills in URIs and MIME types, and a
-// handler may return the same value to many calls.
+// readHandler asks what stands before h, turns a question of h to the client into
+// its result, and keeps what h returned to itself: the SDK fills in URIs and MIME
+// types, and a handler may return the same value to many calls.
 func (s *Server) readHandler(g *gate, h mcp.ResourceHandler) mcp.ResourceHandler {
 	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI}

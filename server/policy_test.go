@@ -307,6 +307,27 @@ func TestPolicy_PagesAreThoseOfTheCallerAndCursorsAreSealed(t *testing.T) {
 	}
 }
 
+func TestPolicy_AnEmptyListIsAListAndNothingIsSharedOnTheWay(t *testing.T) {
+	srv := houseServer(t, server.Options{SDK: func(o *mcp.ServerOptions) {
+		o.SetCacheable = func(_ context.Context, _ mcp.Request, c *mcp.Cacheable) { c.CacheScope = "public" }
+	}})
+	url := serveHTTP(t, srv)
+	for _, version := range eras {
+		p := newPeer(t, url, version, "eve/guest/")
+		for method, empty := range map[string]string{
+			"tools/list": `"tools":[]`, "prompts/list": `"prompts":[]`, "resources/list": `"resources":[]`, "resources/templates/list": `"resourceTemplates":[]`,
+		} {
+			if got := p.ask(t, method, "", ""); !strings.Contains(got, empty) || strings.Contains(got, "public") {
+				t.Errorf("%s: %s", version, got)
+			}
+		}
+		got := newPeer(t, url, version, member).ask(t, "resources/read", `"uri":"notes://open1"`, "notes://open1")
+		if !strings.Contains(got, `"text":"text"`) || strings.Contains(got, "public") {
+			t.Errorf("%s: %s", version, got)
+		}
+	}
+}
+
 func TestPolicy_FilteredListsLeaveTheOthersAlone(t *testing.T) {
 	url := serveHTTP(t, houseServer(t, server.Options{}))
 	for range 3 {

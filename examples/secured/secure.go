@@ -68,10 +68,7 @@ func (c *config) newGuard(ctx context.Context, trusted, resource string, events 
 	if err != nil {
 		return nil, fmt.Errorf("%w; -audience says at which URL clients reach this server", err)
 	}
-	// An issuer that is down now may be up soon: until then, tokens get 503.
-	if err := tokens.Warm(ctx); err != nil {
-		events.Warn("the issuer's keys cannot be had yet", slog.Any("error", errors.Join(err, errors.Unwrap(err))))
-	}
+	_ = tokens.Warm(ctx) // tells events what failed; an issuer that is down now may be up soon, and until then tokens get 503
 	return guard, nil
 }
 

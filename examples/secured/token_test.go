@@ -89,7 +89,7 @@ func TestIssuer_OneThatIsDownDoesNotKeepTheServerFromStarting(t *testing.T) {
 	must(t, err)
 	i.close()
 	r := start(t, config{issuer: i.url})
-	if !strings.Contains(r.logs.String(), "the issuer's keys cannot be had yet") {
+	if !strings.Contains(r.logs.String(), "fetching token keys failed") {
 		t.Errorf("told: %s", r.logs)
 	}
 	p := &peer{url: r.url, version: "2026-07-28", token: r.token(t, i, "rita", "reader", "")}

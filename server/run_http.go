@@ -82,6 +82,9 @@ func (s *Server) mount(h http.Handler) http.Handler {
 			mux.Handle(path, s.opts.Auth.Metadata())
 		}
 	}
+	if s.opts.Path == "/" {
+		return mux
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "not found: this server speaks MCP at "+s.opts.Path, http.StatusNotFound)
 	})

@@ -253,6 +253,22 @@ func TestRun_ServesHTTPUntilItsContextEnds(t *testing.T) {
 	}
 }
 
+func TestRun_ServesAtTheRoot(t *testing.T) {
+	srv, _ := newServer(t, server.Options{Addr: "127.0.0.1:0", Path: "/"})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	<-srv.Ready()
+	c, err := mcp.NewClient(&mcp.Implementation{Name: "c", Version: "1"}, nil).Connect(t.Context(),
+		&mcp.StreamableClientTransport{Endpoint: "http://" + srv.Addr()}, nil)
+	mustAdd(t, err)
+	_ = c.Close()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRun_SaysWhyItCannotListen(t *testing.T) {
 	taken := httptest.NewServer(nil)
 	defer taken.Close()

@@ -170,13 +170,12 @@ func (g *Guard) admit(info *sdkauth.TokenInfo) error {
 	}
 	for _, scope := range g.opts.Scopes {
 		if !slices.Contains(info.Scopes, scope) {
-			return errMissingScope
+			// All that are needed: the caller cannot add what it does not know of.
+			return &mcperrors.Error{Code: mcperrors.Authorization, Message: "the token lacks a scope", Scopes: g.opts.Scopes}
 		}
 	}
 	return nil
 }
-
-var errMissingScope = mcperrors.Errorf(mcperrors.Authorization, "the token lacks a scope")
 
 func loggerOr(log *slog.Logger) *slog.Logger {
 	if log == nil {

@@ -83,8 +83,12 @@ func TestThreat23_OneBearerTokenInTheHeaderOrNone(t *testing.T) {
 func TestThreat30_MissingScopesAreNamedAllAtOnce(t *testing.T) {
 	g, _ := newGuard(t, auth.Options{Verify: knows(ann), Scopes: []string{"read", "write", "admin"}})
 	w, s := send(g, request("Bearer good"))
+	body := w.Body.String()
 	refused(t, w, s, http.StatusForbidden,
 		`Bearer error="insufficient_scope", scope="read write admin", resource_metadata="`+metadataURL+`"`)
+	if !strings.Contains(body, `"scopes":["read","write","admin"]`) {
+		t.Errorf("the body does not name them: %s", body)
+	}
 	w, s = send(g, request())
 	refused(t, w, s, http.StatusUnauthorized, `Bearer scope="read write admin", resource_metadata="`+metadataURL+`"`)
 }

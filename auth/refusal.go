@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -66,17 +64,12 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, sent bool, err er
 		g.opts.Logger.LogAttrs(r.Context(), level, "caller refused",
 			slog.Int("status", d.status), slog.String("reason", reason(r, err)))
 	}
-	challenge.Header(w.Header(), d.status, sent, g.scopesFor(err), g.MetadataURL())
-	d.write(w)
-}
-
-// scopesFor are the scopes that would help. A caller that lacks some is told
-// all that are needed: it cannot add what it does not know of.
-func (g *Guard) scopesFor(err error) []string {
-	if errors.Is(err, errMissingScope) || errors.Is(err, sdkauth.ErrInvalidToken) {
-		return g.opts.Scopes
+	scopes := d.err.Scopes
+	if d.status == http.StatusUnauthorized {
+		scopes = g.opts.Scopes // of the token that is to be had
 	}
-	return nil
+	challenge.Header(w.Header(), d.status, sent, scopes, g.MetadataURL())
+	d.write(w)
 }
 
 // maxReason bounds a reason in the log, in bytes.
@@ -109,12 +102,7 @@ func (d denial) write(w http.ResponseWriter) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	if d.err.RetryAfter > 0 {
-		h.Set("Retry-After", retryAfter(d.err.RetryAfter))
-	}
+	challenge.RetryAfter(h, d.err.RetryAfter)
 	w.WriteHeader(d.status)
 	_, _ = w.Write(body) // the client may be gone
 }
-
-// retryAfter is d in whole seconds, rounded up.
-func retryAfter(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

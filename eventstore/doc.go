@@ -3,7 +3,8 @@
 //
 // A [Store] appends events to streams and reads them, one stream or all of
 // them in one order. It stands on a [Backend]: [Memory] here, one SQLite file in
-// adapter/sqlite. Package eventstoretest is the suite that every backend passes.
+// adapter/sqlite, a PostgreSQL database in adapter/postgres. Package
+// eventstoretest is the suite that every backend passes.
 //
 // # Promises
 //

@@ -1,6 +1,10 @@
 package transport
 
-import "github.com/trestle-mcp/trestle/internal/answerheader"
+import (
+	"net/http"
+
+	"github.com/trestle-mcp/trestle/internal/answerheader"
+)
 
 var (
 	_ answerheader.Setter = (*modernCall)(nil)
@@ -34,4 +38,18 @@ func (o *output) setHeader(name, value string) {
 	if !o.dead {
 		o.w.Header().Set(name, value)
 	}
+}
+
+// Values of headers that are the same for every answer, so that none costs memory.
+var (
+	headerJSON    = []string{typeJSON}
+	headerStream  = []string{typeStream}
+	headerNoSniff = []string{"nosniff"}
+	headerNoStore = []string{"no-store"}
+	headerNo      = []string{"no"}
+)
+
+func setAnswerHeader(h http.Header) {
+	h["X-Content-Type-Options"] = headerNoSniff
+	h["Cache-Control"] = headerNoStore
 }

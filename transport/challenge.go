@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,12 +24,10 @@ func (c challenger) challenge(answer, request http.Header, status int, err error
 	}
 }
 
-// setRetryAfter says in whole seconds when to come back, not earlier than asked
-// for. Zero is unknown.
+// setRetryAfter is for answers whose status says that they are refusals.
 func setRetryAfter(h http.Header, status int, after time.Duration) {
-	if after > 0 && status >= http.StatusBadRequest {
-		seconds := (after-1)/time.Second + 1
-		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	if status >= http.StatusBadRequest {
+		challenge.RetryAfter(h, after)
 	}
 }
 

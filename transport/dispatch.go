@@ -23,6 +23,8 @@ type dispatcher struct {
 	capture sync.Once
 	next    mcp.MethodHandler
 	probing atomic.Pointer[mcp.ServerSession] // see probe; nil if none is
+	// escort stands around what comes through the SDK's own loop. May be nil.
+	escort mcp.Middleware
 }
 
 func newDispatcher(s *mcp.Server) *dispatcher { return &dispatcher{server: s} }
@@ -33,6 +35,10 @@ func (d *dispatcher) handler() mcp.MethodHandler {
 	d.capture.Do(func() {
 		d.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 			d.next = next
+			looped := next
+			if d.escort != nil {
+				looped = d.escort(next)
+			}
 			return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 				if s, ok := req.GetSession().(*mcp.ServerSession); ok && s != nil {
 					if s == d.probing.Load() {
@@ -43,7 +49,7 @@ func (d *dispatcher) handler() mcp.MethodHandler {
 						return p.run(ctx, method, req)
 					}
 				}
-				return next(ctx, method, req)
+				return looped(ctx, method, req)
 			}
 		})
 	})

@@ -31,7 +31,7 @@ type legacySide struct {
 
 func (h *HTTPHandler) setupLegacy(d *dispatcher) {
 	h.dispatcher = d
-	h.server.AddReceivingMiddleware(h.escort)
+	d.escort = h.escort
 	h.sessions = newSessionTable(h.server, &h.settings)
 	h.shared = newSharedSessions(h.sessions)
 	if h.sessionStore != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"strconv"
 	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -39,7 +38,6 @@ type reply struct {
 	pause   timerqueue.Entry // until the next tick
 	expires time.Time        // of the token
 	unwatch func() bool
-	length  [1]string // for the header of that name
 }
 
 // begin sets r up, which is new, for a POST. inline says that its calls run on
@@ -199,21 +197,13 @@ func (r *reply) writeJSON(body []byte, status int, refused *mcperrors.Error) {
 	if !r.post.alive() {
 		return
 	}
-	header := r.post.w.Header()
-	header["Content-Type"] = jsonType
-	r.length[0] = strconv.Itoa(len(body))
-	header["Content-Length"] = r.length[:]
-	header["X-Content-Type-Options"] = nosniff
-	header["Cache-Control"] = noStore
 	if refused != nil {
+		header := r.post.w.Header()
 		setRetryAfter(header, status, refused.RetryAfter)
 		r.h.challenge(header, r.asked, status, refused)
 	}
-	r.post.w.WriteHeader(status)
-	_ = r.post.write(body) // the client may be gone
+	r.post.writeJSON(status, body)
 }
-
-var jsonType, nosniff, noStore = []string{typeJSON}, []string{"nosniff"}, []string{"no-store"}
 
 // finishLocked says that nothing will come.
 func (r *reply) finishLocked() {

@@ -16,6 +16,7 @@ import (
 // ask has go-sdk's own loop serve c, for methods that need what only go-sdk
 // knows, and returns the answer. Both results are set if the answer is an error.
 func (h *HTTPHandler) ask(s *session, c *call) (data []byte, err error) {
+	h.dispatcher.handler() // the escort has to be there before the request
 	answers := make(chan *jsonrpc.Response, 1)
 	id := s.expect(answers)
 	defer s.unexpect(id)
@@ -90,8 +91,8 @@ func (s *session) answered(res *jsonrpc.Response) {
 	}
 }
 
-// A joinedContext is the context of a call in go-sdk's loop, with the values of its own
-// request first: those of go-sdk's context belong to no request.
+// A joinedContext is the context of a call in go-sdk's loop, with the values of
+// its own request first: those of go-sdk's context belong to no request.
 type joinedContext struct {
 	context.Context
 	values context.Context

@@ -55,11 +55,11 @@ func TestListen_Threat20_AStalledReaderIsCutAndHurtsNobody(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("the healthy reader waited %v", took)
 		}
-		time.Sleep(29 * time.Second) //nolint:forbidigo // the bubble's time
+		<-time.After(29 * time.Second) // virtual
 		if got := sessions(s); got != before {
 			t.Errorf("%d sessions before the deadline, %d at first", got, before)
 		}
-		time.Sleep(2 * time.Second) //nolint:forbidigo // the bubble's time
+		<-time.After(2 * time.Second) // virtual
 		synctest.Wait()
 		if got := sessions(s); got != before-1 {
 			t.Errorf("%d sessions after the deadline, %d at first", got, before)
@@ -91,12 +91,12 @@ func TestListen_Threat20_TheQueueIsBoundedAlsoWithoutADeadline(t *testing.T) {
 			resourceUpdated(t, s, "test:a", n, text)
 			synctest.Wait()
 		}
-		time.Sleep(time.Hour) //nolint:forbidigo // the bubble's time
+		<-time.After(time.Hour) // virtual
 		if got := sessions(s); got != before {
 			t.Errorf("%d sessions within the bound, %d at first", got, before)
 		}
 		resourceUpdated(t, s, "test:a", 9, text)
-		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
+		<-time.After(time.Second) // virtual
 		synctest.Wait()
 		if got := sessions(s); got != before-1 {
 			t.Errorf("%d sessions beyond the bound, %d at first", got, before)
@@ -152,7 +152,7 @@ func TestGuard_SubscriptionsAnswerTheServersKeepAlive(t *testing.T) {
 		})
 		r := piped(t, bubbledWeb(t, handler(t, s))(), `{"toolsListChanged":true}`)
 		go func() {
-			time.Sleep(time.Hour) //nolint:forbidigo // the bubble's time
+			<-time.After(time.Hour) // virtual
 			addTool(s, "t")
 		}()
 		dataLine(t, r, "tools/list_changed")
@@ -241,7 +241,7 @@ func TestListen_ADrainEndsAStalledStream(t *testing.T) {
 		if err := h.Drain(t.Context()); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
+		<-time.After(time.Second) // virtual
 		synctest.Wait()
 		if got := sessions(s); got != 0 || time.Since(start) > time.Second {
 			t.Errorf("%d sessions, %d before, after %v", got, before, time.Since(start))

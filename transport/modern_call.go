@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -39,8 +38,7 @@ type modernCall struct {
 	out      output
 	begun    bool // as a stream
 	finished bool
-	early    bool      // it is answered before its handler returned
-	length   [1]string // for the header of that name
+	early    bool // it is answered before its handler returned
 }
 
 type modernCallKey struct{}
@@ -125,7 +123,7 @@ func (c *modernCall) finish(res mcp.Result, err error) error {
 	case c.begun, c.stream && !c.early: // a stream would end only with the handler
 		_ = c.event(*buf) // the client may be gone
 	default:
-		c.write(*buf)
+		c.out.writeJSON(http.StatusOK, *buf)
 	}
 	c.finished = true
 	return nil
@@ -174,15 +172,6 @@ func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
 		}
 	}()
 	return c.era.lists.appendResult(dst, c.id, c.method, res, c.era.identity().info)
-}
-
-func (c *modernCall) write(body []byte) {
-	header := c.out.w.Header()
-	header["Content-Type"] = headerJSON
-	setAnswerHeader(header)
-	c.length[0] = strconv.Itoa(len(body))
-	header["Content-Length"] = c.length[:]
-	_ = c.out.write(body) // the client may be gone
 }
 
 // abort implements [aborter], for a drain that has no more time. The handler may
@@ -243,17 +232,4 @@ func prefersStream(h http.Header) bool {
 	all := strings.ToLower(strings.Join(accept, ","))
 	stream, plain := strings.Index(all, typeStream), strings.Index(all, typeJSON)
 	return stream >= 0 && (plain < 0 || stream < plain)
-}
-
-var (
-	headerJSON    = []string{typeJSON}
-	headerStream  = []string{typeStream}
-	headerNoSniff = []string{"nosniff"}
-	headerNoStore = []string{"no-store"}
-	headerNo      = []string{"no"}
-)
-
-func setAnswerHeader(h http.Header) {
-	h["X-Content-Type-Options"] = headerNoSniff
-	h["Cache-Control"] = headerNoStore
 }

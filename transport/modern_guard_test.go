@@ -64,7 +64,7 @@ func TestGuard_IdleSessionsAnswerTheKeepAlive(t *testing.T) {
 		}
 		recorded(t, h, "tools/list", "", "")
 		before := slices.Collect(s.Sessions())
-		time.Sleep(time.Hour) //nolint:forbidigo // the bubble's time
+		<-time.After(time.Hour) // virtual
 		if after := slices.Collect(s.Sessions()); len(before) == 0 || !slices.Equal(before, after) {
 			t.Errorf("%d sessions became %d", len(before), len(after))
 		}
@@ -151,7 +151,7 @@ func TestGuard_ChangedToolsAreLookedAtAnew(t *testing.T) {
 			t.Errorf("status %v after %d lists", got, lists)
 		}
 		s.AddTool(&mcp.Tool{Name: "region", InputSchema: json.RawMessage(`{"type":"object"}`)}, ok)
-		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
+		<-time.After(time.Second) // virtual
 		if got := [2]int{status(), status()}; got != [2]int{200, 200} || lists != 3 {
 			t.Errorf("status %v after %d lists", got, lists)
 		}

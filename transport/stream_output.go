@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type output struct {
 	wait   timerqueue.Entry  // for it
 	over   chan struct{}     // closed when the response is to end; nil if end hijacks
 
+	length [1]string // for the header of that name
+
 	queued bool
 	queue  []byte
 	first  int           // index of the first event that is not written
@@ -33,9 +36,8 @@ type output struct {
 	wake   chan struct{} // told when there is something to do
 	ended  bool
 
-	mu     sync.Mutex // of what follows
-	dead   bool       // the response may be somebody else's
-	hasten bool       // there is a deadline
+	mu   sync.Mutex // of dead
+	dead bool       // the response may be somebody else's
 }
 
 // open makes o the response w.
@@ -83,6 +85,18 @@ func (o *output) write(p []byte) error {
 	return o.rc.Flush()
 }
 
+// writeJSON answers with one message. The length is told because the answer is
+// flushed here, where the time for it is watched, and not by net/http.
+func (o *output) writeJSON(status int, body []byte) {
+	header := o.w.Header()
+	header["Content-Type"] = headerJSON
+	setAnswerHeader(header)
+	o.length[0] = strconv.Itoa(len(body))
+	header["Content-Length"] = o.length[:]
+	o.w.WriteHeader(status)
+	_ = o.write(body) // the client may be gone
+}
+
 func (o *output) alive() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -92,13 +106,12 @@ func (o *output) alive() bool {
 // Overdue implements [timerqueue.Overdue]: the reader has stalled.
 func (o *output) Overdue() { o.hurry(0) }
 
-// hurry leaves a write that stalls, and all later ones, only so much time. The
-// connection is not used for another request.
+// hurry leaves a write that stalls, and all later ones of this request, only so
+// much time: net/http takes the deadline back before the next.
 func (o *output) hurry(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.dead {
-		o.hasten = true
 		_ = o.rc.SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
 	}
 }
@@ -108,9 +121,6 @@ func (o *output) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dead = true
-	if o.hasten {
-		_ = o.rc.SetWriteDeadline(time.Time{}) // others may use the connection
-	}
 }
 
 // stop ends a response that has a goroutine of its own.

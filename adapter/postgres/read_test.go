@@ -20,7 +20,7 @@ func FuzzAfter_IsBehindThePrefixAndNothingElse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, prefix, other string) {
 		if !utf8.ValidString(prefix) || !utf8.ValidString(other) {
-			t.Skip()
+			return // a stream's name and a prefix are UTF-8
 		}
 		end, ok := postgres.After(prefix)
 		if !utf8.ValidString(end) {

@@ -1,10 +1,22 @@
-// Package challenge writes the WWW-Authenticate header of a refused call.
+// Package challenge writes the headers by which a refused caller learns what to
+// do: WWW-Authenticate and Retry-After.
 package challenge
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
+
+// RetryAfter says in whole seconds when to come back, not earlier than asked for.
+// Zero is unknown.
+func RetryAfter(h http.Header, after time.Duration) {
+	if after > 0 {
+		seconds := (after-1)/time.Second + 1
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+}
 
 // Header sets WWW-Authenticate for an answer of status, as RFC 6750, section 3
 // and RFC 9728, section 5.1 have it:

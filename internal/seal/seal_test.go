@@ -47,7 +47,7 @@ func TestBox_OpensWhatItSealedWithTheSameBindingUntilItExpires(t *testing.T) {
 				t.Errorf("%s opens it: %q", what, got)
 			}
 		}
-		time.Sleep(2 * time.Minute) //nolint:forbidigo // the bubble's time
+		<-time.After(2 * time.Minute) // virtual
 		if _, err := b.Open(sealed, []byte("x")); err == nil {
 			t.Error("it does not expire")
 		}

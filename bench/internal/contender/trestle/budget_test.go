@@ -3,7 +3,6 @@
 package trestle_test
 
 import (
-	"net/http/httptest"
 	"runtime"
 	"testing"
 	"time"
@@ -28,14 +27,7 @@ func TestProduction_ACallKeepsWithinItsBudgetOfMemory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ts := httptest.NewServer(h)
-			defer ts.Close()
-			addr := ts.Listener.Addr().String()
-			conn, err := load.Dial(t.Context(), addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
+			_, conn, addr := served(t, h)
 			run := func(s load.Script, calls int) {
 				t.Helper()
 				if _, err := load.Run(t.Context(), []load.Client{{Conn: conn, Script: s}}, load.Limits{Duration: time.Minute, Calls: calls}); err != nil {

@@ -56,14 +56,7 @@ func TestProduction_EncodesALogRecordForEachCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts := httptest.NewServer(h)
-	defer ts.Close()
-	addr := ts.Listener.Addr().String()
-	conn, err := load.Dial(t.Context(), addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	ts, conn, addr := served(t, h)
 	client := load.Client{Conn: conn, Script: workload.NewCalls(workload.Add, workload.Modern, addr, "")}
 	if _, err := load.Run(t.Context(), []load.Client{client}, load.Limits{Duration: time.Minute, Calls: 3}); err != nil {
 		t.Fatal(err)
@@ -72,6 +65,20 @@ func TestProduction_EncodesALogRecordForEachCall(t *testing.T) {
 	if n := strings.Count(log.String(), `"tools/call"`); n != 3 {
 		t.Errorf("%d records, want 3:\n%s", n, log.String())
 	}
+}
+
+// served serves h, and connects to it.
+func served(t *testing.T, h http.Handler) (ts *httptest.Server, conn *load.Conn, addr string) {
+	t.Helper()
+	ts = httptest.NewServer(h)
+	t.Cleanup(ts.Close)
+	addr = ts.Listener.Addr().String()
+	conn, err := load.Dial(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return ts, conn, addr
 }
 
 type lockedBuffer struct {

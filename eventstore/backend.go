@@ -11,7 +11,8 @@ import (
 // upcasting and encryption are built on top of it, once. A backend is safe for
 // concurrent use. Whether it keeps its promises is tested by package eventstoretest.
 //
-// What a backend can do beyond this is found by type assertion: [Snapshots].
+// What a backend can do beyond this is found by type assertion: [Snapshots] and
+// [Views].
 type Backend interface {
 	// Append stores events at the end of a stream, all or none, and returns when
 	// they are durable. Limits are checked, ID, Schema and Time are set. The

@@ -20,6 +20,11 @@ var (
 	// ErrAhead means that a position lies after the end of the store: it belongs
 	// to another store, or this one was restored from an older copy.
 	ErrAhead = errors.New("eventstore: the position is ahead of the store")
+	// ErrNoView means that no version of a projection has caught up with the store yet.
+	ErrNoView = errors.New("eventstore: the projection has no current version")
+	// ErrRemoved means that this version of a projection was taken out by
+	// [Projector.Remove].
+	ErrRemoved = errors.New("eventstore: this version of the projection was removed")
 )
 
 // A ConflictError says that a stream was not as an append expected.

@@ -7,13 +7,14 @@ import (
 )
 
 // Memory is a [Backend] that keeps everything in memory, for tests and for what
-// may be lost with the process. It also keeps snapshots. Make one with [NewMemory].
+// may be lost with the process. It also keeps snapshots and views. Make one with [NewMemory].
 type Memory struct {
 	mu        sync.RWMutex
 	events    []Event          // all, in order: the position of events[i] is i+1
 	ids       map[string]int   // index in events
 	streams   map[string]*lane // by name
 	snapshots map[snapshotKey]Snapshot
+	views     memoryViews
 	grown     chan struct{} // closed and replaced at each append
 	closed    chan struct{}
 }
@@ -32,6 +33,7 @@ func NewMemory() *Memory {
 		ids:       make(map[string]int),
 		streams:   make(map[string]*lane),
 		snapshots: make(map[snapshotKey]Snapshot),
+		views:     memoryViews{spaces: make(map[string]map[string][]byte), locks: make(map[string]chan struct{})},
 		grown:     make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
@@ -39,6 +41,9 @@ func NewMemory() *Memory {
 
 // Append implements [Backend].
 func (m *Memory) Append(ctx context.Context, a Append) ([]Event, error) {
+	if inMemoryTx(ctx, m) {
+		return nil, invalid("an append within a transaction of views")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(ctx); err != nil {

@@ -29,7 +29,8 @@ type Projection struct {
 	// only as far as that comparison and the write are one.
 	//
 	// An error, or a panic, takes back the transaction. It must end when ctx does,
-	// which is when a lease is over. It may read the store, and must not append to it.
+	// which is after half a lease at the latest. It may read the store, and must
+	// not append to it.
 	Apply func(ctx context.Context, v *View, e Event) error
 
 	// Retries is how often an event that fails is tried again before OnPoison
@@ -55,8 +56,8 @@ type Projection struct {
 	// Zero or negative means any age.
 	MaxLag time.Duration
 	// Lease is how long a runner that gives no sign of life keeps others from
-	// taking its place, and how long a batch may take. Zero or negative means
-	// 10 seconds. Replicas need no common clock.
+	// taking its place. A transaction may take half as long. Zero or negative
+	// means 10 seconds. Replicas need no common clock.
 	Lease time.Duration
 	// Holder names this replica in [ProjectionStatus]. Empty means a random name.
 	Holder string

@@ -139,7 +139,7 @@ func (r *runner) project(ctx context.Context, b batch) error {
 // how many those were.
 func (r *runner) transact(ctx context.Context, b batch) (done int, err error) {
 	err = r.fenced(ctx, nil, func(ctx context.Context, tx ViewTx, s *projectionState) (err error) {
-		done = 0
+		done, r.trying = 0, nil
 		switch {
 		case s.Position != r.state.Position:
 			return errMoved // by a transaction whose outcome was unknown
@@ -151,6 +151,9 @@ func (r *runner) transact(ctx context.Context, b batch) (done int, err error) {
 	})
 	if err == nil {
 		r.stats.batches.Add(1)
+	}
+	if r.trying != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = r.trying // it took all the time there was, whoever noticed first
 	}
 	return done, err
 }
@@ -184,12 +187,14 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 			continue
 		}
 		v.position = e.after
+		r.trying = &poisonError{i, e, context.DeadlineExceeded}
 		if err := r.applyOne(ctx, v, e); err != nil {
 			if v.failed != nil {
 				return 0, v.failed
 			}
 			return 0, &poisonError{i, e, err}
 		}
+		r.trying = nil
 		s.Applied++
 	}
 	if s.Failing != nil && s.Failing.Position.Compare(s.Position) <= 0 {

@@ -12,6 +12,7 @@ type runner struct {
 	state   projectionState // as this runner last stored it
 	cursor  Position        // up to where it has read: nothing behind state.Position needs to be applied
 	renewed time.Time       // when the last sign of life was begun
+	trying  *poisonError    // blames the event that is being applied, nil between two
 }
 
 // acquire waits for the lease and takes it.
@@ -86,14 +87,14 @@ func (r *runner) take(ctx context.Context, seen projectionState) (taken bool, er
 }
 
 // fenced changes the state as the holder of the lease, and gives a sign of life
-// by it. It takes no longer than the lease. With the error errFenced the runner
-// has to begin anew.
+// by it. It takes no longer than half the lease, so that who exceeds that can
+// still say so. With the error errFenced the runner has to begin anew.
 func (r *runner) fenced(
 	ctx context.Context, also []string, f func(ctx context.Context, tx ViewTx, s *projectionState) error,
 ) error {
 	name, version := r.projection.Name, r.projection.Version
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.projection.Lease)
+	ctx, cancel := context.WithTimeout(ctx, r.projection.Lease/2)
 	defer cancel()
 	var next projectionState
 	err := r.views.UpdateViews(ctx, append(also, versionLock(name, version)), func(ctx context.Context, tx ViewTx) error {

@@ -19,6 +19,9 @@ import (
 // connection is lost the append is repeated, which its IDs make safe; when that
 // does not succeed in time, [ErrUnknownOutcome] is in the chain of the error.
 func (b *Backend) Append(ctx context.Context, a eventstore.Append) ([]eventstore.Event, error) {
+	if _, nested := b.within(ctx); nested { // it would have its number before the lock, see horizonSQL
+		return nil, errNested
+	}
 	var stored []eventstore.Event
 	unknown := false
 	err := b.do(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {

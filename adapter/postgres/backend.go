@@ -54,6 +54,7 @@ type Backend struct {
 var (
 	_ eventstore.Backend   = (*Backend)(nil)
 	_ eventstore.Snapshots = (*Backend)(nil)
+	_ eventstore.Views     = (*Backend)(nil)
 )
 
 // Open returns the store in a schema of the pool's database, after it has brought

@@ -46,6 +46,7 @@ func (b *Backend) do(ctx context.Context, f func(context.Context, *pgxpool.Conn)
 	}
 	defer b.running.Done()
 	deadline := time.Now().Add(b.patience)
+	_, nested := b.within(ctx) // whose transaction is over then
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		err := b.once(ctx, deadline, f)
 		switch {
@@ -53,7 +54,7 @@ func (b *Backend) do(ctx context.Context, f func(context.Context, *pgxpool.Conn)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !transient(err) || time.Now().Add(wait).After(deadline):
+		case !transient(err) || nested || time.Now().Add(wait).After(deadline):
 			return public(err)
 		}
 		retry := time.NewTimer(wait)
@@ -69,8 +70,12 @@ func (b *Backend) do(ctx context.Context, f func(context.Context, *pgxpool.Conn)
 	}
 }
 
-// once runs an operation on a connection of the pool.
+// once runs an operation on a connection of the pool, or on that of the
+// transaction that ctx is of.
 func (b *Backend) once(ctx context.Context, deadline time.Time, f func(context.Context, *pgxpool.Conn) error) error {
+	if in, ok := b.within(ctx); ok {
+		return f(ctx, in.conn)
+	}
 	acquiring := ctx
 	if b.patience > 0 {
 		var cancel context.CancelFunc

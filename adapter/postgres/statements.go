@@ -9,11 +9,12 @@ import (
 // statements hold the SQL of one schema, whose quoted name was put in the place
 // of "{}". Values are never put into a text.
 type statements struct {
-	horizon, head, held, lag              string
-	lock, state, create, update, insert   string
-	byIDs, forward, backward              string
-	saveSnapshot, loadSnapshot, pageOfAll string
-	version, applied, maxTx, lift, quoted string
+	horizon, head, held, lag                string
+	lock, state, create, update, insert     string
+	byIDs, forward, backward                string
+	saveSnapshot, loadSnapshot, pageOfAll   string
+	getView, scanViews, putViews, dropViews string
+	version, applied, maxTx, lift, quoted   string
 }
 
 // columns of an event, as scanEvent takes them.
@@ -64,6 +65,14 @@ func newStatements(schema string) statements {
 			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (stream, kind) DO UPDATE SET
 			schema_version = $3, version = $4, event_id = $5, state = $6, sum = $7`),
 		loadSnapshot: in(`SELECT schema_version, version, event_id, state, sum FROM {}.snapshots WHERE stream = $1 AND kind = $2`),
+
+		getView: in(`SELECT value::text FROM {}.views WHERE space = $1 AND key = $2`),
+		scanViews: in(`SELECT key, value::text FROM {}.views
+			WHERE space = $1 AND key > $2 AND key >= $3 AND ($4::text IS NULL OR key < $4) ORDER BY key LIMIT $5`),
+		putViews: in(`INSERT INTO {}.views (space, key, value)
+			SELECT $1, key, value::json FROM unnest($2::text[], $3::text[]) AS u (key, value)
+			ON CONFLICT (space, key) DO UPDATE SET value = excluded.value`),
+		dropViews: in(`DELETE FROM {}.views WHERE space = $1 AND key = ANY ($2)`),
 
 		version: in(`SELECT coalesce(max(version), 0) FROM {}.migrations`),
 		applied: in(`INSERT INTO {}.migrations (version) VALUES ($1)`),

@@ -17,8 +17,8 @@ import (
 
 // Options of [Open]. The zero value is ready.
 type Options struct {
-	// Readers is how many reads may run at the same time; others wait.
-	// Zero or negative means 4.
+	// Readers is how many reads may run at the same time, and how many of views;
+	// others wait. Zero or negative means 4.
 	Readers int
 	// BusyTimeout is how long a write waits for another process that writes.
 	// Zero or negative means 10 seconds.
@@ -48,18 +48,21 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Backend is an [eventstore.Backend] with [eventstore.Snapshots] in an SQLite
-// file. It is safe for concurrent use.
+// Backend is an [eventstore.Backend] with [eventstore.Snapshots] and
+// [eventstore.Views] in an SQLite file. It is safe for concurrent use.
 type Backend struct {
 	path   string
 	opts   Options
 	read   *sql.DB
+	views  *sql.DB // for reads that call back
 	writer *writer
 	ack    *ackFile
 
 	mu     sync.RWMutex // held by reads, so that Close waits for them
 	closed bool
 	done   chan struct{} // closed by Close
+	// viewing are the reads that call back.
+	viewing sync.WaitGroup
 
 	growth sync.Mutex
 	grown  chan struct{} // closed and replaced at each append of this process
@@ -102,11 +105,13 @@ func (b *Backend) open(ctx context.Context) error {
 	if b.ack, err = openAck(b.path + "-ack"); err != nil {
 		return err
 	}
-	if b.read, err = sql.Open("sqlite", b.dsn("query_only(1)")); err != nil {
-		return err
+	for _, db := range []**sql.DB{&b.read, &b.views} {
+		if *db, err = sql.Open("sqlite", b.dsn("query_only(1)")); err != nil {
+			return err
+		}
+		(*db).SetMaxOpenConns(b.opts.Readers)
+		(*db).SetMaxIdleConns(b.opts.Readers)
 	}
-	b.read.SetMaxOpenConns(b.opts.Readers)
-	b.read.SetMaxIdleConns(b.opts.Readers)
 	b.writer.start()
 	return nil
 }
@@ -183,15 +188,19 @@ func (b *Backend) acknowledged(last int64) {
 // that run, and for subscriptions to notice.
 func (b *Backend) Close() error {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
+	closed := b.closed
+	b.closed = true
+	b.mu.Unlock() // what calls back may try to read, and is refused
+	if closed {
 		return nil
 	}
-	b.closed = true
 	close(b.done)
+	b.viewing.Wait()
 	var errs []error
-	if b.read != nil {
-		errs = append(errs, b.read.Close())
+	for _, db := range []*sql.DB{b.read, b.views} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if b.writer != nil { // the last one, so that it moves the log into the file
 		errs = append(errs, b.writer.close())

@@ -213,7 +213,7 @@ func TestOpen_RefusesWhatItIsNot(t *testing.T) {
 		"empty":         {"": nil, "-ack": closed["-ack"]},
 		"another store": {"": foreign(t)},
 		"no index":      {"": altered(t, closed, "DROP INDEX events_id")},
-		"newer":         {"": altered(t, closed, "PRAGMA user_version = 2")},
+		"newer":         {"": altered(t, closed, "PRAGMA user_version = 3")},
 	} {
 		if !judge(t, name, f, nil) {
 			t.Errorf("%s is not refused", name)

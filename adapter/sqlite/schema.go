@@ -3,14 +3,18 @@ package sqlite
 // applicationID marks the file as one of this package, user_version its schema.
 const (
 	applicationID = 0x54724576 // "TrEv"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
-// schema has one statement for each name, as sqlite_schema shows them. The
+// schema has one statement for each name, as sqlite_schema shows them, and the
+// version since which it is there. What older files lack is added to them. The
 // position has no gaps, since only the one who holds the write lock counts it up.
 // There is no table of streams: what is said once cannot contradict itself.
-var schema = []struct{ name, sql string }{
-	{"events", `CREATE TABLE events (
+var schema = []struct {
+	since     int
+	name, sql string
+}{
+	{1, "events", `CREATE TABLE events (
 	position INTEGER PRIMARY KEY,
 	stream   TEXT NOT NULL,
 	version  INTEGER NOT NULL,
@@ -22,10 +26,10 @@ var schema = []struct{ name, sql string }{
 	data     BLOB NOT NULL,
 	sum      INTEGER NOT NULL  -- CRC-32C of all the others
 ) STRICT`},
-	{"events_stream", `CREATE UNIQUE INDEX events_stream ON events (stream, version)`},
-	{"events_id", `CREATE UNIQUE INDEX events_id ON events (id)`},
-	{"events_ends", `CREATE INDEX events_ends ON events (stream, version) WHERE type IN ('$deleted', '$tombstone')`},
-	{"snapshots", `CREATE TABLE snapshots (
+	{1, "events_stream", `CREATE UNIQUE INDEX events_stream ON events (stream, version)`},
+	{1, "events_id", `CREATE UNIQUE INDEX events_id ON events (id)`},
+	{1, "events_ends", `CREATE INDEX events_ends ON events (stream, version) WHERE type IN ('$deleted', '$tombstone')`},
+	{1, "snapshots", `CREATE TABLE snapshots (
 	stream   TEXT NOT NULL,
 	kind     TEXT NOT NULL,
 	schema   INTEGER NOT NULL,
@@ -34,6 +38,12 @@ var schema = []struct{ name, sql string }{
 	state    BLOB NOT NULL,
 	sum      BLOB NOT NULL,
 	PRIMARY KEY (stream, kind)
+) STRICT, WITHOUT ROWID`},
+	{2, "views", `CREATE TABLE views (
+	space TEXT NOT NULL, -- of a projection: its name, its version, and what it is
+	key   TEXT NOT NULL,
+	value TEXT NOT NULL, -- JSON
+	PRIMARY KEY (space, key)
 ) STRICT, WITHOUT ROWID`},
 }
 

@@ -77,11 +77,11 @@ func (b *Backend) inspectSchema(ctx context.Context, db *sql.DB) (head int64, er
 	if id != applicationID {
 		return 0, errors.New("it is not the file of an event store")
 	}
-	if version != schemaVersion {
+	if version < 1 || version > schemaVersion {
 		return 0, fmt.Errorf("its schema has version %d, this program knows version %d", version, schemaVersion)
 	}
 	for _, s := range schema {
-		if found[s.name] != s.sql {
+		if int64(s.since) <= version && found[s.name] != s.sql {
 			return 0, fmt.Errorf("its schema of %q is another one", s.name)
 		}
 	}

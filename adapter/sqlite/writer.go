@@ -74,16 +74,18 @@ func (w *writer) setUp(ctx context.Context) error {
 	return w.create()
 }
 
-// create makes the tables in an empty file. Two processes may try at once.
+// create makes the tables that the file lacks. Two processes may try at once.
 func (w *writer) create() error {
 	if err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	var n int
-	err := w.conn.QueryRowContext(w.tx.ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n)
-	if err == nil && n == 0 {
+	version := 0
+	err := w.conn.QueryRowContext(w.tx.ctx, "PRAGMA user_version").Scan(&version)
+	if err == nil && version < schemaVersion {
 		for _, s := range schema {
-			err = errors.Join(err, w.tx.exec(s.sql))
+			if s.since > version {
+				err = errors.Join(err, w.tx.exec(s.sql))
+			}
 		}
 		err = errors.Join(err,
 			w.tx.exec(fmt.Sprintf("PRAGMA application_id = %d", applicationID)),
@@ -100,11 +102,8 @@ func (w *writer) start() { w.wg.Go(w.loop) }
 // do has run executed in a transaction and returns when that is durable. When
 // ctx ends before, run may still be executed.
 func (w *writer) do(ctx context.Context, run func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r := &request{run: run, done: make(chan struct{})}
-	if err := w.send(ctx, r); err != nil {
+	r, err := w.begin(ctx, run)
+	if err != nil {
 		return err
 	}
 	select {
@@ -113,6 +112,28 @@ func (w *writer) do(ctx context.Context, run func(*tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// doWhole is do for a run that belongs to the caller: it has ended when doWhole
+// returns.
+func (w *writer) doWhole(ctx context.Context, run func(*tx) error) error {
+	r, err := w.begin(ctx, run)
+	if err != nil {
+		return err
+	}
+	<-r.done
+	return r.err
+}
+
+func (w *writer) begin(ctx context.Context, run func(*tx) error) (*request, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if w.b.within(ctx) { // the writer would wait for itself
+		return nil, &eventstore.InvalidError{Problem: "a write to the store within a transaction of views"}
+	}
+	r := &request{run: run, done: make(chan struct{})}
+	return r, w.send(ctx, r)
 }
 
 func (w *writer) send(ctx context.Context, r *request) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/eventstore"
@@ -14,6 +15,7 @@ var balances = eventstore.Projection{
 	Name:   "balances",
 	Filter: eventstore.Filter{StreamPrefix: streamPrefix},
 	Apply:  project,
+	Lease:  2 * time.Second, // so soon after a crash they move on
 }
 
 const (

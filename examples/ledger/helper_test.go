@@ -20,7 +20,7 @@ import (
 	"github.com/trestle-mcp/trestle/server"
 )
 
-func must(t testing.TB, err error) {
+func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -61,26 +61,28 @@ func (l *ledger) newServer(t *testing.T) *server.Server {
 	return srv
 }
 
-func (l *ledger) mustOpen(t testing.TB, owner string) string {
+func (l *ledger) mustOpen(t *testing.T, owner string) string {
 	t.Helper()
 	out, err := l.open(t.Context(), openIn{owner})
 	must(t, err)
 	return out.Account
 }
 
-func in(account string, amount int64, id string) moneyIn { return moneyIn{account, request{amount, id}} }
+func in(account string, amount int64, id string) moneyIn {
+	return moneyIn{account, request{amount, id}}
+}
 
 func move(from, to string, amount int64, id string) transferIn {
 	return transferIn{from, to, request{amount, id}}
 }
 
 // sheetOf reads the balances.
-func (l *ledger) sheetOf(t testing.TB, after string) sheet {
+func (l *ledger) sheetOf(t *testing.T, after string) sheet {
 	t.Helper()
 	text, err := l.sheet(t.Context(), sheetIn{after})
 	must(t, err)
 	var s sheet
-	must(t, json.Unmarshal([]byte(text), &s))
+	must(t, decode(text, &s))
 	return s
 }
 
@@ -89,7 +91,7 @@ func readSheet(t *testing.T, c *mcptest.Client) sheet {
 	res, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: balancesURI})
 	must(t, err)
 	var s sheet
-	must(t, json.Unmarshal([]byte(res.Contents[0].Text), &s))
+	must(t, decode(res.Contents[0].Text, &s))
 	return s
 }
 
@@ -158,6 +160,9 @@ func eventually(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// decode unmarshals JSON.
+func decode(text string, into any) error { return json.Unmarshal([]byte(text), into) }
 
 func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()

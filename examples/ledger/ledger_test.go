@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -274,4 +277,31 @@ func TestDelivery_GoesOnUntilItsEnd(t *testing.T) {
 	eventually(t, "it is delivered", func() bool { return l.sheetOf(t, "").InTransit == 0 })
 	cancel()
 	wg.Wait()
+}
+
+func TestLedger_SubscribersAreToldOfChangedBalances(t *testing.T) {
+	l := newTestLedger(t)
+	ann := l.mustOpen(t, "Ann")
+	srv := l.newServer(t)
+	updated := make(chan string, 100)
+	c := mcptest.New(t, srv, mcptest.Legacy(), mcptest.WithClient(&mcp.ClientOptions{
+		ResourceUpdatedHandler: func(_ context.Context, r *mcp.ResourceUpdatedNotificationRequest) { updated <- r.Params.URI },
+	}))
+	must(t, c.Subscribe(t.Context(), &mcp.SubscribeParams{URI: balancesURI}))
+	var wg sync.WaitGroup
+	ctx, cancel := withCancel(t)
+	wg.Go(func() { l.tellUpdates(ctx, srv) })
+	for i := 0; ; i++ { // from when on it looks is its own affair
+		must(t, second(l.deposit(t.Context(), in(ann, 1, fmt.Sprint("d", i)))))
+		select {
+		case uri := <-updated:
+			if s := readSheet(t, c); uri != balancesURI || s.Balance == 0 {
+				t.Errorf("%s: %+v", uri, s.total)
+			}
+			cancel()
+			wg.Wait()
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

@@ -73,6 +73,7 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 			srv.Logger().Error("the balances stand still", zap.Error(err))
 		}
 	})
+	background.Go(func() { l.tellUpdates(ctx, srv) })
 	background.Go(func() { l.deliverAll(ctx, cmp.Or(c.every, 2*time.Second), srv.Logger()) })
 	background.Go(func() {
 		select {

@@ -85,7 +85,7 @@ func (r run) until(t *testing.T, what string, holds func(eventstore.ProjectionSt
 
 func testProjection(t *testing.T, c Config) {
 	s, _ := c.openViews(t)
-	if _, _, _, err := links(t.Context(), s); !errors.Is(err, eventstore.ErrNoView) {
+	if _, _, err := links(t.Context(), s); !errors.Is(err, eventstore.ErrNoView) {
 		t.Errorf("a view before the first run: %v", err)
 	}
 	mustAppend(t, s, "a", eventstore.Any, evs("a", 5)...)
@@ -469,7 +469,7 @@ func testProjectionRebuild(t *testing.T, c Config) {
 	})
 	wg.Go(func() {
 		for last, version := 0, 0; version < 2; {
-			got, v, _, err := links(t.Context(), s)
+			got, v, err := links(t.Context(), s)
 			if err != nil || got["a"].N < last || v < version {
 				t.Errorf("the view goes from %d of version %d to %d of version %d, %v", last, version, got["a"].N, v, err)
 				return
@@ -530,7 +530,7 @@ func testProjectionSwap(t *testing.T, c Config) {
 	old.stop()
 	close(goOn)
 	for version := 1; version == 1; {
-		got, now, _, err := links(t.Context(), s)
+		got, now, err := links(t.Context(), s)
 		if version = now; err != nil || got["a"].N != 8 {
 			t.Fatalf("version %d is current with %d events of 8, %v", version, got["a"].N, err)
 		}

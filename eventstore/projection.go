@@ -46,7 +46,7 @@ type Projection struct {
 	MaxParked int
 
 	// BatchEvents is how many events share a transaction at most. Zero or negative
-	// means 512.
+	// means 2,000.
 	BatchEvents int
 	// BatchTime is for how long events are added to a transaction. Zero or
 	// negative means 50 milliseconds. Appends to an SQLite file wait for as long.
@@ -92,7 +92,7 @@ func (p Projection) withDefaults() Projection {
 		p.MaxParked = 1000
 	}
 	if p.BatchEvents <= 0 {
-		p.BatchEvents = 512
+		p.BatchEvents = 2000
 	}
 	if p.BatchTime <= 0 {
 		p.BatchTime = 50 * time.Millisecond

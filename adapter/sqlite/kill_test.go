@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -41,6 +43,11 @@ func write(path, name string, out io.Writer) error {
 	}
 	s := eventstore.New(b, nil)
 	failed := make(chan error)
+	if strings.HasPrefix(name, projectingChild) {
+		if err := projectBeside(s, failed); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex
 	for w := range 4 {
 		go func() {
@@ -62,6 +69,29 @@ func write(path, name string, out io.Writer) error {
 		}()
 	}
 	return <-failed
+}
+
+// projectingChild begins the name of a writer that also projects.
+const projectingChild = "project"
+
+// projectBeside returns when it projects.
+func projectBeside(s *eventstore.Store, failed chan<- error) error {
+	p, err := eventstore.NewProjector(s, totals)
+	if err != nil {
+		return err
+	}
+	go func() { failed <- p.Run(context.Background()) }()
+	head, err := s.Head(context.Background())
+	if err != nil {
+		return err
+	}
+	if err := p.Wait(context.Background(), head); err != nil {
+		return err
+	}
+	for !p.Stats().Leading {
+		runtime.Gosched()
+	}
+	return nil
 }
 
 func TestBackend_LosesNothingWhenKilled(t *testing.T) {

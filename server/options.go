@@ -93,9 +93,10 @@ type Options struct {
 	//
 	// Nil means that everybody who gets as far as the server may do everything.
 	Policy *auth.Policy
-	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and
-	// [AuditLog] for one that writes a log. It is the caller's to close, after the
-	// server has stopped. Nil means that nobody does.
+	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and for
+	// one that writes a log [AuditLog], for one that appends to an event store
+	// [auth.NewEventSink]. It is the caller's to close, after the server has
+	// stopped. Nil means that nobody does.
 	Audit auth.Sink
 	// AuditFailClosed refuses calls while Audit fails.
 	AuditFailClosed bool

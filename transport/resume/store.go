@@ -10,6 +10,7 @@ import (
 	"iter"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -39,13 +40,15 @@ type Options struct {
 // after the last use.
 //
 // An event is durable before it is sent. One that cannot be kept, within two
-// seconds, is sent all the same, without an id.
+// seconds, is sent all the same, without an id. After that happened, events are
+// not kept for five seconds, and do not wait.
 type Store struct {
 	place      Segments
 	keep       time.Duration
 	maxBytes   int64
 	maxStreams int
 	onError    func(error)
+	resting    atomic.Int64 // until when, in nanoseconds
 
 	mu        sync.Mutex
 	closed    bool
@@ -89,14 +92,9 @@ func (s *Store) report(err error) {
 	}
 }
 
-// Open implements [mcp.EventStore].
-func (s *Store) Open(ctx context.Context, sessionID, streamID string) error {
-	_, err := s.stream(ctx, sessionID, streamID, true)
-	return err
-}
-
 const (
 	operationTime = 2 * time.Second
+	restTime      = 5 * time.Second
 	typeSent      = "sent"
 	extraIndex    = "index"
 )
@@ -104,13 +102,39 @@ const (
 var (
 	errFull    = errors.New("resume: this period has as many bytes as it may")
 	errStreams = errors.New("resume: too many streams")
+	errResting = errors.New("resume: the store did not answer a moment ago")
 	errUnknown = fmt.Errorf("resume: nothing of the stream is kept: %w", mcp.ErrEventsPurged)
 )
 
-// Append implements [mcp.EventStore].
-func (s *Store) Append(ctx context.Context, sessionID, streamID string, data []byte) error {
+// within bounds how long an answer waits to be kept. After a store did not answer
+// in time, the next ones do not wait for it.
+func (s *Store) within(ctx context.Context, operation func(context.Context) error) error {
+	if time.Now().UnixNano() < s.resting.Load() {
+		return errResting
+	}
 	ctx, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
+	err := operation(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		s.resting.Store(time.Now().Add(restTime).UnixNano())
+	}
+	return err
+}
+
+// Open implements [mcp.EventStore].
+func (s *Store) Open(ctx context.Context, sessionID, streamID string) error {
+	return s.within(ctx, func(ctx context.Context) error {
+		_, err := s.stream(ctx, sessionID, streamID, true)
+		return err
+	})
+}
+
+// Append implements [mcp.EventStore].
+func (s *Store) Append(ctx context.Context, sessionID, streamID string, data []byte) error {
+	return s.within(ctx, func(ctx context.Context) error { return s.append(ctx, sessionID, streamID, data) })
+}
+
+func (s *Store) append(ctx context.Context, sessionID, streamID string, data []byte) error {
 	st, err := s.stream(ctx, sessionID, streamID, false)
 	if err != nil {
 		return err

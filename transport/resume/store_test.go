@@ -23,6 +23,7 @@ type inMemory struct {
 	failed   error // of Open
 	append   error // of the next append
 	stored   bool  // although it fails
+	hang     bool  // appends wait for their end
 	dropped  int
 }
 
@@ -39,7 +40,12 @@ func (d *disk) Append(ctx context.Context, a eventstore.Append) ([]eventstore.Ev
 	d.of.mu.Lock()
 	err, stored := d.of.append, d.of.stored
 	d.of.append = nil
+	hang := d.of.hang
 	d.of.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if err == nil || stored {
 		events, failed := d.Memory.Append(ctx, a)
 		if err == nil {
@@ -284,6 +290,27 @@ func TestStore_TriesAgainToOpenASegment(t *testing.T) {
 		t.Error(err)
 	}
 	begin(t, s, "a", "1", "0")
+}
+
+func TestStore_AStoreThatDoesNotAnswerHoldsUpOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := newInMemory()
+		s := resume.New(place, nil)
+		defer closing(t, s)
+		begin(t, s, "a", "1", "0")
+		begin(t, s, "a", "2")
+		place.hang = true
+		for i, want := range []time.Duration{2 * time.Second, 0, 0} {
+			began := time.Now()
+			if err := s.Append(t.Context(), "a", fmt.Sprint(1+i%2), nil); err == nil || time.Since(began) != want {
+				t.Errorf("event %d: %v after %v", i, err, time.Since(began))
+			}
+		}
+		place.hang = false
+		<-time.After(5 * time.Second)
+		say(t, s, "a", "2", "0", "1")
+		expect(t, s, "a", "2", 0, "1")
+	})
 }
 
 func TestStore_NamesNoSession(t *testing.T) {

@@ -14,8 +14,8 @@ type historyIn struct {
 }
 
 type historyOut struct {
-	Entries []entry `json:"entries"`
-	Next    int64   `json:"next_version,omitempty" jsonschema:"from_version of the next page; left out at the end"`
+	Events []entry `json:"events"`
+	Next   int64   `json:"next_version,omitempty" jsonschema:"from_version of the next page; left out at the end"`
 }
 
 type entry struct {
@@ -28,7 +28,7 @@ type entry struct {
 const historyPage = 100
 
 func (l *ledger) history(ctx context.Context, in historyIn) (historyOut, error) {
-	out := historyOut{Entries: []entry{}}
+	out := historyOut{Events: []entry{}}
 	if _, _, err := l.load(ctx, in.Account); err != nil {
 		return out, err
 	}
@@ -36,7 +36,7 @@ func (l *ledger) history(ctx context.Context, in historyIn) (historyOut, error) 
 		if err != nil {
 			return out, err
 		}
-		if len(out.Entries) == historyPage {
+		if len(out.Events) == historyPage {
 			out.Next = e.Version
 			break
 		}
@@ -44,7 +44,7 @@ func (l *ledger) history(ctx context.Context, in historyIn) (historyOut, error) 
 		if err := e.Decode(&line.fact); err != nil {
 			return out, err
 		}
-		out.Entries = append(out.Entries, line)
+		out.Events = append(out.Events, line)
 	}
 	return out, nil
 }

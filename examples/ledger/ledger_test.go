@@ -55,13 +55,13 @@ func TestLedger_DoesWhatItsToolsSayOnEveryRoad(t *testing.T) {
 		c.Call("history", map[string]any{"account": ann}).OK().Decode(&all)
 		c.Call("history", map[string]any{"account": ann, "from_version": 4}).OK().Decode(&some)
 		var types []string
-		for _, e := range all.Entries {
+		for _, e := range all.Events {
 			types = append(types, e.Type)
 		}
 		if got := strings.Join(types, " "); got != "account.opened money.deposited money.withdrawn transfer.sent" {
 			t.Errorf("history: %s", got)
 		}
-		if len(some.Entries) != 1 || some.Entries[0].Amount != 200 || some.Entries[0].Other != bob || some.Entries[0].RequestID != id("3") {
+		if len(some.Events) != 1 || some.Events[0].Amount != 200 || some.Events[0].Other != bob || some.Events[0].RequestID != id("3") {
 			t.Errorf("history from 4: %+v", some)
 		}
 		s := readSheet(t, c)
@@ -205,7 +205,7 @@ func TestLedger_PagesAndSnapshots(t *testing.T) {
 	for from, more := int64(0), true; more; {
 		page, err := l.history(t.Context(), historyIn{ann, from})
 		must(t, err)
-		for _, e := range page.Entries {
+		for _, e := range page.Events {
 			if versions++; e.Version != versions {
 				t.Fatalf("version %d after %d", e.Version, versions-1)
 			}

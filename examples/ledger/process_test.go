@@ -194,7 +194,7 @@ func audit(t *testing.T, p *process, names []string, all []wish, each int64) {
 		for from := int64(1); from > 0; {
 			var page historyOut
 			must(t, p.call(t.Context(), "history", historyIn{name, from}, &page))
-			for _, e := range page.Entries {
+			for _, e := range page.Events {
 				there[mark{name, e.Type, e.RequestID}]++
 				if balance += change(e.Type, e.Amount); balance < 0 {
 					t.Errorf("%s is overdrawn at version %d", name, e.Version)

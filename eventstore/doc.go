@@ -22,7 +22,9 @@
 // An [Aggregate] folds the events of one stream to a state, and a [Repository]
 // loads and saves it, with snapshots to make loading fast and retries when two
 // writers meet. [Upcasters] turn events in an old form into those of today.
-// [Store.Subscribe] follows everything that happens.
+// [Store.Subscribe] follows everything that happens. A [Projection] derives a view
+// from the events of many streams, which a [Projector] keeps up to date and
+// [Store.View] reads.
 //
 // # Erasure
 //

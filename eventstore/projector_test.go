@@ -294,6 +294,51 @@ func TestProjector_OutlastsABackendThatFails(t *testing.T) {
 	})
 }
 
+// A torn backend takes back transactions that could have been committed.
+type torn struct {
+	*eventstore.Memory
+	n atomic.Int64
+}
+
+func (b *torn) UpdateViews(ctx context.Context, locks []string, f func(context.Context, eventstore.ViewTx) error) error {
+	return b.Memory.UpdateViews(ctx, locks, func(ctx context.Context, tx eventstore.ViewTx) error {
+		err := f(ctx, tx)
+		if err == nil && b.n.Add(1)%7 == 0 {
+			err = errSick
+		}
+		return err
+	})
+}
+
+func TestProjection_ElsewhereThePositionTellsWhatComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := eventstore.New(&torn{Memory: eventstore.NewMemory()}, nil)
+		var guarded, unguarded int
+		var at eventstore.Position
+		p := counted("")
+		p.BatchEvents = 3
+		p.Apply = func(_ context.Context, _ *eventstore.View, e eventstore.Event) error {
+			unguarded++
+			if e.Position.Compare(at) > 0 {
+				guarded, at = guarded+1, e.Position
+			}
+			return nil
+		}
+		projector, stop := start(t, s, p)
+		for range 10 {
+			happen(t, s, 5)
+			pass(time.Minute)
+		}
+		if got := statusOf(t, projector); got.Applied != 50 || got.Failing != nil {
+			t.Errorf("status: %+v", got)
+		}
+		stop()
+		if guarded != 50 || unguarded <= 50 {
+			t.Errorf("%d events of 50 with the position as a guard, %d without", guarded, unguarded)
+		}
+	})
+}
+
 func TestProjector_EndsWhereItCannotGoOn(t *testing.T) {
 	backend := eventstore.NewMemory()
 	s := eventstore.New(backend, nil)

@@ -73,7 +73,7 @@ func ExampleEventsPage() {
 		log.Fatal(err)
 	}
 	var page server.EventsPage
-	if err := json.Unmarshal([]byte(read(srv, "events://order-17?from=1")), &page); err != nil {
+	if err := json.Unmarshal([]byte(contents(srv, "events://order-17?from=1")), &page); err != nil {
 		log.Fatal(err)
 	}
 	for _, e := range page.Events {
@@ -92,8 +92,8 @@ func connect(srv *server.Server) (*mcp.ClientSession, error) {
 	return mcp.NewClient(&mcp.Implementation{Name: "example", Version: "1"}, nil).Connect(ctx, here, nil)
 }
 
-// read is a client that returns the text of a resource.
-func read(srv *server.Server, uri string) string {
+// contents is a client that returns the text of a resource.
+func contents(srv *server.Server, uri string) string {
 	client, err := connect(srv)
 	if err != nil {
 		return err.Error()

@@ -36,8 +36,10 @@
 //
 // Everything is in one schema, which [Open] makes and brings up to date under a
 // lock. Nothing is dropped. A role that only uses a schema that is up to date needs
-// USAGE on it, and SELECT, INSERT and UPDATE on its tables. The pool has to lead to
-// the primary server; it was not tried with a pooler in between.
+// USAGE on it, SELECT, INSERT and UPDATE on its tables, and, for projections,
+// DELETE on the table "views". The pool has to lead to the primary server; it was
+// not tried with a pooler in between. A projection may write to tables of the
+// application in its transaction, see [TxFrom].
 //
 // A dump may be restored into another cluster: positions go on behind those that
 // are there.

@@ -30,5 +30,7 @@
 // Several processes of one machine may open the same file, not over a network
 // file system. Each polls for what the others wrote.
 //
-// The table "events" is there to be queried with SQL, not to be written to.
+// The tables "events" and "views" are there to be queried with SQL, not to be
+// written to. An application may have tables of its own in the file: a projection
+// writes to them in its transaction, see [TxFrom].
 package sqlite

@@ -122,7 +122,7 @@ func TestProjection_AppliesEachEventOnceWhenKilled(t *testing.T) {
 	b := open(t, path)
 	closeAll(t, b)
 	execute(t, path, totalsTable)
-	rounds := uint64(max(*kills/2, 1)) //nolint:gosec // positive
+	rounds := uint64(max(*kills/2, 1))
 	for n := range rounds {
 		killed(t, path, fmt.Sprint(projectingChild, n))
 	}

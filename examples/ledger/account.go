@@ -48,7 +48,7 @@ func apply(a account, e eventstore.Event) (account, error) {
 	if e.Type == opened {
 		a.Owner = f.Owner
 	}
-	a.Balance += change(e.Type, f.Amount)
+	a.Balance += change(e.Type, f.Amount) // of a type that nobody knows yet: nothing
 	return a, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // moves with the events in one transaction, so its sums are always right.
 var balances = eventstore.Projection{
 	Name:   "balances",
-	Filter: eventstore.Filter{StreamPrefix: streamPrefix},
+	Filter: eventstore.Filter{StreamPrefix: streamPrefix, Types: []string{opened, deposited, withdrawn, sent, received}},
 	Apply:  project,
 	Lease:  2 * time.Second, // so soon after a crash they move on
 }

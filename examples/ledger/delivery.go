@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -55,10 +56,9 @@ func (l *ledger) deliverOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error // one that cannot be delivered holds up no other
 	for _, t := range waiting {
-		if err := l.deliver(ctx, t); err != nil {
-			return err
-		}
+		failed = append(failed, l.deliver(ctx, t))
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -263,6 +264,24 @@ func TestLedger_NoAccountOverflows(t *testing.T) {
 	}
 	if r, err := l.balanceAt(t.Context(), ann, 2); err != nil || r.Balance != 10 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestDelivery_OneThatCannotBeDeliveredHoldsUpNoOther(t *testing.T) {
+	l := newTestLedger(t)
+	ann, bob, joe := l.mustOpen(t, "Ann"), l.mustOpen(t, "Bob"), l.mustOpen(t, "Joe")
+	must(t, second(l.deposit(t.Context(), in(ann, 100, "d"))))
+	must(t, l.store.Tombstone(t.Context(), streamOf(bob), eventstore.Any)) // by hand: no tool does it
+	must(t, second(l.change(t.Context(), sent, ann, bob, request{30, "1"}, nil)))
+	must(t, second(l.change(t.Context(), sent, ann, joe, request{20, "2"}, nil)))
+	if err := l.deliverOnce(t.Context()); !errors.Is(err, eventstore.ErrTombstoned) {
+		t.Error(err)
+	}
+	if a, _, err := l.load(t.Context(), joe); err != nil || a.Balance != 20 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if s := l.sheetOf(t, ""); s.InTransit != 30 || s.Balance != 70 {
+		t.Errorf("%+v", s.total)
 	}
 }
 

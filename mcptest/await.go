@@ -2,6 +2,7 @@ package mcptest
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -77,12 +78,7 @@ func (c *Client) Pending(n Notification) bool {
 	c.await.mu.Lock()
 	defer c.await.mu.Unlock()
 	messages, _, _ := c.x.since(c.await.next[n])
-	for _, m := range messages {
-		if n.matches(m) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(messages, n.matches)
 }
 
 // take returns the first n that was not taken, or a channel to wait on.

@@ -9,7 +9,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
-	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/server"
 )
 
@@ -41,7 +40,7 @@ func New(tb testing.TB, srv *server.Server, opts ...Option) *Client {
 	cfg := configure(opts)
 	c := &Client{tb: tb, x: newExchange(), patience: cfg.patience, watching: cfg.watching}
 	var err error
-	cfg.leaks.start(tb, func() {
+	cfg.leaks.start(tb, cfg.patience, func() {
 		transport := cfg.connect(tb, srv, cfg, c.x)
 		client := mcp.NewClient(&mcp.Implementation{Name: "mcptest", Version: "1"}, cfg.clientOptions())
 		for _, uri := range cfg.roots {
@@ -81,9 +80,6 @@ func (c *config) context(tb testing.TB) context.Context {
 	tb.Helper()
 	return auth.WithPrincipal(context.WithoutCancel(tb.Context()), c.principal)
 }
-
-// modern reports whether the client speaks without a handshake.
-func (c *Client) modern() bool { return era.IsModern(c.InitializeResult().ProtocolVersion) }
 
 // patient returns a channel that fires when waiting for something that ought to
 // happen has no more sense.

@@ -14,6 +14,22 @@ type Message struct {
 	Raw  json.RawMessage // as it went, without line ends
 }
 
+// longest is how much of a message is shown.
+const longest = 4096
+
+// String shows the message as people read it: an arrow, and what went, cut if it
+// is long.
+func (m Message) String() string {
+	arrow := "<--"
+	if m.Sent {
+		arrow = "-->"
+	}
+	if len(m.Raw) > longest {
+		return fmt.Sprintf("%s %s … %d bytes more", arrow, m.Raw[:longest], len(m.Raw)-longest)
+	}
+	return fmt.Sprintf("%s %s", arrow, m.Raw)
+}
+
 // envelope is what the harness needs to know of a message.
 type envelope struct {
 	ID     json.RawMessage `json:"id"`
@@ -107,21 +123,11 @@ func (x *exchange) of(token string) []recorded {
 	return found
 }
 
-// show writes messages as people read them, one a line, long ones cut.
+// show writes messages one a line.
 func show(messages []recorded) string {
-	const longest = 4096
 	var b strings.Builder
 	for _, m := range messages {
-		arrow := "<--"
-		if m.Sent {
-			arrow = "-->"
-		}
-		raw := m.Raw
-		rest := ""
-		if len(raw) > longest {
-			raw, rest = raw[:longest], fmt.Sprintf(" … %d bytes more", len(m.Raw)-longest)
-		}
-		fmt.Fprintf(&b, "\n  %s %s%s", arrow, raw, rest)
+		b.WriteString("\n  " + m.String())
 	}
 	return b.String()
 }

@@ -45,21 +45,21 @@ var leakCount atomic.Int64
 
 // start runs f so that what it starts is known, and has it looked for when all
 // else that is cleaned up behind it is done.
-func (l *leaks) start(tb testing.TB, f func()) {
+func (l *leaks) start(tb testing.TB, patience time.Duration, f func()) {
 	tb.Helper()
 	id := strconv.FormatInt(leakCount.Add(1), 10)
 	tb.Cleanup(func() {
 		if !l.allowed && !tb.Failed() {
-			l.check(tb, id)
+			l.check(tb, id, patience)
 		}
 	})
 	pprof.Do(tb.Context(), pprof.Labels(leakLabel, id), func(context.Context) { f() })
 }
 
 // check waits for the ends of goroutines and sessions that are on their way.
-func (l *leaks) check(tb testing.TB, id string) {
+func (l *leaks) check(tb testing.TB, id string, patience time.Duration) {
 	tb.Helper()
-	deadline := time.NewTimer(DefaultPatience)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	pause := time.Millisecond
 	for {
@@ -83,15 +83,15 @@ func (l *leaks) look(id string) string {
 			return k.what
 		}
 	}
-	return strings.Join(labelled(id), "\n")
+	return strings.Join(labeled(id), "\n")
 }
 
 // ours are goroutines that a server starts when it is first needed and keeps
 // until it is drained: they are not the client's.
 var ours = []string{"trestle/transport.(*loopConn).Read"} // sessions that serve all modern callers
 
-// labelled returns the stacks of the goroutines with a label.
-func labelled(id string) []string {
+// labeled returns the stacks of the goroutines with a label.
+func labeled(id string) []string {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 		return nil

@@ -3,7 +3,6 @@ package mcptest
 import (
 	"context"
 	"encoding/json"
-	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -51,15 +50,7 @@ func (d *Double) URL() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.url == "" {
-		handler, err := d.srv.Handler()
-		if err != nil {
-			d.tb.Fatalf("mcptest: %v", err)
-		}
-		web := httptest.NewServer(handler)
-		d.tb.Cleanup(func() {
-			web.CloseClientConnections() // streams that clients keep open
-			web.Close()
-		})
+		web, _ := serveHTTP(d.tb, d.srv, new(config))
 		d.url = web.URL
 	}
 	return d.url

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -49,22 +48,9 @@ func piped(tb testing.TB, srv *server.Server, cfg *config, x *exchange, side fun
 
 func overHTTP(tb testing.TB, srv *server.Server, cfg *config, x *exchange) mcp.Transport {
 	tb.Helper()
-	handler, err := srv.Handler()
-	if err != nil {
-		tb.Fatalf("mcptest: %v", err)
-	}
-	token := cfg.token
-	if cfg.principal != nil {
-		handler = sdkauth.RequireBearerToken(verifier(cfg.principal), nil)(handler)
-		token = testToken
-	}
-	web := httptest.NewServer(handler)
+	web, token := serveHTTP(tb, srv, cfg)
 	connections := new(http.Transport) // its own, to be closed with the test
-	tb.Cleanup(func() {
-		connections.CloseIdleConnections()
-		web.CloseClientConnections() // streams that the server keeps open
-		web.Close()
-	})
+	tb.Cleanup(connections.CloseIdleConnections)
 	client := &http.Client{Transport: teeHTTP{readable{cfg.faults.http(connections)}, x}}
 	if token != "" {
 		client.Transport = bearer{client.Transport, token}
@@ -74,6 +60,11 @@ func overHTTP(tb testing.TB, srv *server.Server, cfg *config, x *exchange) mcp.T
 
 // testToken stands for a token; the verifier below accepts nothing else.
 const testToken = "mcptest"
+
+// authenticated has everybody with the token call as p.
+func authenticated(next http.Handler, p *auth.Principal) http.Handler {
+	return sdkauth.RequireBearerToken(verifier(p), nil)(next)
+}
 
 func verifier(p *auth.Principal) sdkauth.TokenVerifier {
 	return func(_ context.Context, token string, _ *http.Request) (*sdkauth.TokenInfo, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/internal/clienthttp"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
 )
@@ -51,11 +52,12 @@ func overHTTP(tb testing.TB, srv *server.Server, cfg *config, x *exchange) mcp.T
 	web, token := serveHTTP(tb, srv, cfg)
 	connections := new(http.Transport) // its own, to be closed with the test
 	tb.Cleanup(connections.CloseIdleConnections)
-	client := &http.Client{Transport: teeHTTP{readable{cfg.faults.http(connections)}, x}}
+	header := http.Header{}
 	if token != "" {
-		client.Transport = bearer{client.Transport, token}
+		header.Set("Authorization", "Bearer "+token)
 	}
-	return &mcp.StreamableClientTransport{Endpoint: web.URL, HTTPClient: client}
+	through := clienthttp.WithHeader(clienthttp.Readable(cfg.faults.http(connections)), header)
+	return &mcp.StreamableClientTransport{Endpoint: web.URL, HTTPClient: &http.Client{Transport: teeHTTP{through, x}}}
 }
 
 // testToken stands for a token; the verifier below accepts nothing else.
@@ -73,16 +75,4 @@ func verifier(p *auth.Principal) sdkauth.TokenVerifier {
 		}
 		return p.TokenInfo(time.Now().Add(time.Hour)), nil
 	}
-}
-
-type bearer struct {
-	next  http.RoundTripper
-	token string
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.next.RoundTrip(r)
 }

@@ -78,10 +78,10 @@ type Bucket struct {
 	Calls int64         `json:"calls"`
 }
 
-// buckets returns the histogram in steps of a quarter of a power of two, without
+// buckets returns the histogram in steps of half a power of two, without
 // the empty ends.
 func (h *histogram) buckets() []Bucket {
-	const step = sub / 4
+	const step = sub / 2
 	var all []Bucket
 	for i := 0; i < len(h.counts); i += step {
 		var n int64

@@ -21,10 +21,14 @@ import (
 const serveVariable = "TRESTLE_TEST_SERVE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(serveVariable) == "" {
+	newOne := newServer
+	switch os.Getenv(serveVariable) {
+	case "":
 		os.Exit(m.Run())
+	case "docs":
+		newOne = newDocsServer
 	}
-	srv, err := newServer()
+	srv, err := newOne()
 	if err == nil {
 		err = srv.Run(context.Background())
 	}
@@ -78,6 +82,12 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveHTTP(t, srv)
+}
+
+// serveHTTP serves srv until the test ends.
+func serveHTTP(t *testing.T, srv *server.Server) string {
+	t.Helper()
 	handler, err := srv.Handler()
 	if err != nil {
 		t.Fatal(err)

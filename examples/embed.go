@@ -6,5 +6,5 @@ import "embed"
 // Files are the examples that a server is started from, and the module's own
 // go.mod and go.sum.
 //
-//go:embed go.mod go.sum minimal secured
+//go:embed go.mod go.sum minimal secured ledger
 var Files embed.FS

@@ -29,6 +29,7 @@ type choice struct{ name, about string }
 var choices = []choice{
 	{"minimal", "one tool and its tests"},
 	{"secured", "tokens, roles, scopes, limits and an audit"},
+	{"ledger", "state as events, with snapshots, a projection and transfers that survive a kill"},
 }
 
 // Templates are the names of the templates, the default one first.
@@ -116,9 +117,13 @@ func (p Project) example(made map[string][]byte) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasSuffix(name, ".go") {
+		switch path.Ext(name) {
+		case ".go":
 			content = bytes.ReplaceAll(content, []byte(exampleP+p.Template), []byte(p.Module))
+		case ".md":
+			content = bytes.ReplaceAll(content, []byte("](../../"), []byte("](https://"+trestle+"/blob/main/"))
 		}
+		content = bytes.ReplaceAll(content, []byte("./examples/"+p.Template), []byte("."))
 		made[strings.TrimPrefix(name, p.Template+"/")] = content
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,10 +89,7 @@ type checker struct {
 
 func newChecker(t *testing.T) *checker {
 	t.Helper()
-	c := &checker{known: map[string]string{}}
-	for name, path := range packages {
-		c.known[name] = path
-	}
+	c := &checker{known: maps.Clone(packages)}
 	var subpackages []string
 	for _, dir := range append(ours, "adapter") {
 		found, err := filepath.Glob(filepath.Join("..", dir, "*"))

@@ -34,14 +34,19 @@ func (p *faulty) Register(r *plugin.Registrar) error {
 	p.do("Register")
 	return add(r, "tool", func(context.Context) (string, error) { p.do("a tool"); return p.version, nil })
 }
-func (p *faulty) Config() any                                          { p.do("Config"); return new(struct{}) }
-func (p *faulty) Start(context.Context) error                          { p.do("Start"); return nil }
-func (p *faulty) Stop(context.Context) error                           { p.do("Stop"); return nil }
-func (p *faulty) Check(context.Context) error                          { p.do("Check"); return nil }
-func (p *faulty) Requires() []plugin.Requirement                       { p.do("Requires"); return nil }
-func (p *faulty) Permissions() []plugin.Permission                     { p.do("Permissions"); return nil }
-func (p *faulty) Toolsets() []plugin.Toolset                           { p.do("Toolsets"); return nil }
+
+func (p *faulty) Config() any                    { p.do("Config"); return new(struct{}) }
+func (p *faulty) Start(context.Context) error    { p.do("Start"); return nil }
+func (p *faulty) Stop(context.Context) error     { p.do("Stop"); return nil }
+func (p *faulty) Check(context.Context) error    { p.do("Check"); return nil }
+func (p *faulty) Requires() []plugin.Requirement { p.do("Requires"); return nil }
+
+func (p *faulty) Permissions() []plugin.Permission { p.do("Permissions"); return nil }
+
+func (p *faulty) Toolsets() []plugin.Toolset { p.do("Toolsets"); return nil }
+
 func (p *faulty) Migrate(context.Context, plugin.Plugin, string) error { p.do("Migrate"); return nil }
+
 func (p *faulty) Middleware() mcp.Middleware {
 	p.do("Middleware")
 	return func(next mcp.MethodHandler) mcp.MethodHandler {

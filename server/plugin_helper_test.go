@@ -46,7 +46,7 @@ func quiet(tb testing.TB, opts server.Options, plugins ...plugin.Plugin) *server
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := srv.Plugins().Close(context.Background()); err != nil {
+		if err := srv.Plugins().Close(context.WithoutCancel(tb.Context())); err != nil {
 			tb.Error(err)
 		}
 	})

@@ -174,6 +174,7 @@ func goroutines(code string) int {
 
 // storming looks for half a plugin in a list, or one of two versions.
 func storming(t *testing.T, c *mcptest.Client) {
+	t.Helper()
 	res, err := c.ListTools(t.Context(), nil)
 	if err != nil {
 		t.Error("list:", err)

@@ -206,14 +206,14 @@ func TestPlugins_AreVettedLikeTheServersOwn(t *testing.T) {
 }
 
 func TestFactory_TakesPluginsOrNone(t *testing.T) {
-	f := server.NewFactory(&server.Options{Logger: zap.NewNop(), InfoURI: server.DefaultInfoURI, Title: "A test"})
+	f := server.NewFactory(&server.Options{Logger: zap.NewNop(), InfoResource: true, Title: "A test"})
 	srv, err := f.New("test", "1.0.0", versioned("p", "1.2.0"), plugin.Setup{Plugin: versioned("q", "1.0.0"), Disabled: true})
 	must(t, err)
 	c := mcptest.New(t, srv)
 	if got := c.Call("p", nil).OK().Text(); got != "1.2.0" {
 		t.Error(got)
 	}
-	res, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "trestle://info"})
+	res, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: server.InfoURI})
 	must(t, err)
 	var info server.Info
 	must(t, json.Unmarshal([]byte(res.Contents[0].Text), &info))

@@ -40,12 +40,9 @@ func (m *Manager) configure(ctx context.Context, u *unit) error {
 		if into.Kind() != reflect.Pointer || into.IsNil() || into.Elem().Kind() != reflect.Struct {
 			return fmt.Errorf("returned a %T, not a pointer to a struct", config)
 		}
-		r := &configReader{env: u.setup.EnvPrefix}
+		r := &configReader{env: u.setup.EnvPrefix, wrong: map[string]bool{}}
 		r.fill(into.Elem(), "", tree)
-		if err := errors.Join(r.mistakes...); err != nil {
-			return err
-		}
-		return validate(config)
+		return errors.Join(append(r.mistakes, r.validate(config))...)
 	})
 }
 
@@ -79,9 +76,11 @@ func (u *unit) readConfig() (any, error) {
 type configReader struct {
 	env      string
 	mistakes []error
+	wrong    map[string]bool // the paths of the mistakes
 }
 
 func (r *configReader) mistake(path, format string, args ...any) {
+	r.wrong[path] = true
 	if path == "" {
 		path = "the configuration"
 	}
@@ -297,8 +296,9 @@ var validation = sync.OnceValue(func() *validator.Validate {
 	return v
 })
 
-// validate applies the validate tags, and tells all that they refuse.
-func validate(config any) error {
+// validate applies the validate tags, and tells all that they refuse, but for what
+// could not be filled in.
+func (r *configReader) validate(config any) error {
 	err := validation().Struct(config)
 	broken, ok := errors.AsType[validator.ValidationErrors](err)
 	if !ok {
@@ -306,7 +306,13 @@ func validate(config any) error {
 	}
 	var errs []error
 	for _, b := range broken {
-		_, path, _ := strings.Cut(b.Namespace(), ".")
+		path := b.Namespace()
+		if top := reflect.TypeOf(config).Elem().Name(); top != "" {
+			path = strings.TrimPrefix(path, top+".")
+		}
+		if r.wrong[path] || r.wrong[""] {
+			continue
+		}
 		rule := b.Tag()
 		if b.Param() != "" {
 			rule += "=" + b.Param()

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -371,4 +373,74 @@ func TestPlugins_CompletionsGoThroughThem(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `no argument "other" to complete`) {
 		t.Error(err)
 	}
+}
+
+// go-sdk tells clients after 10 ms without a change. Schemas of this size take it
+// longer than that, each.
+func TestRegister_OfSomethingThatTakesLongIsOneNotice(t *testing.T) {
+	properties := map[string]any{}
+	for i := range 5_000 {
+		properties[fmt.Sprintf("p%d", i)] = map[string]any{"type": "string"}
+	}
+	schema, err := json.Marshal(map[string]any{"type": "object", "properties": properties})
+	must(t, err)
+	srv := quiet(t, server.Options{})
+	telling, changed := notices()
+	mcptest.New(t, srv, telling)
+	must(t, srv.Plugins().Register(t.Context(), &part{"big", "1.0.0", func(r *plugin.Registrar) error {
+		for i := range 4 {
+			err := r.AddRawTool(&mcp.Tool{Name: fmt.Sprintf("big%d", i), Description: "A tool.", InputSchema: json.RawMessage(schema)},
+				func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}}))
+	heard := hear(t, changed, "tools")
+	must(t, srv.Plugins().Register(t.Context(), versioned("q", "1.0.0")))
+	for kind, count := range hear(t, changed, "tools", "resources", "prompts") {
+		heard[kind] += count
+	}
+	if heard["tools"] != 2 {
+		t.Errorf("%d notices of two changes", heard["tools"])
+	}
+}
+
+// A moving plugin takes over the state of the version that it replaces.
+type moving struct {
+	part
+	migrate func()
+}
+
+func (p *moving) Migrate(context.Context, plugin.Plugin, string) error { p.migrate(); return nil }
+
+// By the time they are let in, go-sdk has found the old version for them.
+func TestPlugins_CallsThatWaitForStateFindTheNextVersion(t *testing.T) {
+	srv := quiet(t, server.Options{}, versioned("p", "1.0.0"))
+	c := mcptest.New(t, srv, mcptest.OverHTTP())
+	var calls sync.WaitGroup
+	must(t, srv.Plugins().Replace(t.Context(), &moving{*versioned("p", "2.0.0"), func() {
+		calls.Go(func() {
+			if call := c.Call("p", nil); call.Err != nil || call.Text() != "2.0.0" {
+				t.Error("tool:", call.Text(), call.Err)
+			}
+		})
+		calls.Go(func() {
+			res, err := c.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "p"})
+			if err != nil || res.Messages[0].Content.(*mcp.TextContent).Text != "2.0.0" {
+				t.Error("prompt:", res, err)
+			}
+		})
+		calls.Go(func() {
+			res, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "p://one"})
+			if err != nil || res.Contents[0].Text != "2.0.0" || res.Contents[0].MIMEType != "text/2.0.0" {
+				t.Error("resource:", res, err)
+			}
+		})
+		for goroutines("(*gate).Enter") < 3 {
+			runtime.Gosched()
+		}
+	}}))
+	calls.Wait()
 }

@@ -10,14 +10,6 @@ import (
 	"github.com/trestle-mcp/trestle/internal/absent"
 )
 
-// Access says for whom there is a tool, prompt or resource that go-sdk
-// describes. [Tool] has the fields itself, and says what they mean.
-type Access struct {
-	Require, RequireScopes []string
-	Tags                   []string
-	When                   func(Client) bool
-}
-
 // A gate is what stands before one thing that is registered.
 type gate struct {
 	need     *auth.Need // beyond permission, or nil
@@ -39,43 +31,29 @@ func (o *Options) authorize(seal *sealer, show func(context.Context, mcp.Request
 	return auth.Authorize(options)
 }
 
-// gate compiles what stands before a thing, all of it.
-func (s *Server) gate(readOnly bool, access []Access) (*gate, error) {
-	g := &gate{readOnly: readOnly}
-	var permissions, scopes []string
-	for _, a := range access {
-		permissions, scopes = append(permissions, a.Require...), append(scopes, a.RequireScopes...)
-		g.tags = append(g.tags, a.Tags...)
-		if a.When != nil {
-			g.when = both(g.when, a.When)
-			s.selective.Store(true)
-		}
+// gate compiles what stands before a thing.
+func (s *Server) gate(readOnly bool, a Access) (*gate, error) {
+	g := &gate{readOnly: readOnly, tags: a.Tags, when: a.When}
+	if a.When != nil {
+		s.selective.Store(true)
 	}
 	var err error
-	g.need, err = s.opts.Policy.NewNeed(permissions, scopes)
+	g.need, err = s.opts.Policy.NewNeed(a.Require, a.RequireScopes)
 	return g, err
 }
 
-func both(a, b func(Client) bool) func(Client) bool {
-	if a == nil {
-		return b
-	}
-	return func(c Client) bool { return a(c) && b(c) }
-}
-
-// gateOf returns what stands before what was registered under a name; nil if
-// nothing was.
-func (s *Server) gateOf(k auth.Kind, name string) *gate {
+// gateOf returns what stands before what was listed under a name; nil if that was
+// added to the SDK's server directly.
+func (n *names) gateOf(k auth.Kind, name string) *gate {
 	var e *entry
 	switch k {
 	case auth.Tools:
-		e, _ = s.names.get(kindTool, name)
+		e = n.tools[name]
 	case auth.Prompts:
-		e, _ = s.names.get(kindPrompt, name)
+		e = n.prompts[name]
 	case auth.Resources:
-		var ok bool
-		if e, ok = s.names.get(kindResource, name); !ok {
-			e, _ = s.names.get(kindTemplate, name)
+		if e = n.resources[name]; e == nil {
+			e = n.templates[name]
 		}
 	default:
 	}
@@ -86,8 +64,8 @@ func (s *Server) gateOf(k auth.Kind, name string) *gate {
 }
 
 // permit asks what stands before one thing, once it is known that it is this one
-// that serves the call: go-sdk has found it, and nothing replaced it since. All
-// else was decided before, by name.
+// that serves the call, whatever has its name by then. All else was decided before,
+// by name.
 func (s *Server) permit(ctx context.Context, req mcp.Request, g *gate, a auth.Action, hidden absent.Error) error {
 	if !s.visible(ctx, req, g, a.Name) {
 		return hidden(a.Name, errNotInView)

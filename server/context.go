@@ -37,6 +37,9 @@ func callFrom(ctx context.Context) *call {
 // withCall is the innermost middleware.
 func (s *Server) withCall(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		if isList(method) {
+			return s.list(ctx, method, req, next)
+		}
 		session, _ := req.GetSession().(*mcp.ServerSession)
 		return next(&call{Context: ctx, server: s, method: method, req: req, session: session}, method, req)
 	}

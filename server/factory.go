@@ -1,6 +1,10 @@
 package server
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/trestle-mcp/trestle/plugin"
+)
 
 // A Factory builds servers that share the house rules: options, middleware,
 // logger. It is safe for concurrent use.
@@ -29,7 +33,7 @@ func (f *Factory) With(edit func(*Options)) *Factory {
 	return derived
 }
 
-// New returns a server with the factory's options. See [New].
-func (f *Factory) New(name, version string) (*Server, error) {
-	return newServer(name, version, f.defaults)
+// New returns a server with the factory's options, and plugins. See [New].
+func (f *Factory) New(name, version string, plugins ...plugin.Plugin) (*Server, error) {
+	return newServer(name, version, f.defaults, plugins)
 }

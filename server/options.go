@@ -17,6 +17,7 @@ import (
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
+	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -53,6 +54,14 @@ type Options struct {
 	// RateLimitHeaders tells callers over HTTP what their limits are, in RateLimit
 	// and RateLimit-Policy headers.
 	RateLimitHeaders bool
+
+	// InfoResource adds the resource [InfoURI], which tells what runs here. A policy
+	// decides who may read it.
+	InfoResource bool
+
+	// Plugins are the limits on plugins, and the hash that their set must have. An
+	// OnEvent is called beside the server's own.
+	Plugins plugin.Options
 
 	// Timeout is how long a tool, prompt, resource or completion may run.
 	// Zero means 1 minute; negative means no limit. [Tool.Timeout] overrides it.

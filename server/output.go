@@ -2,14 +2,13 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/internal/toolresult"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -89,11 +88,11 @@ func sentAsIs[Out any]() bool {
 func (o output[Out]) result(v Out) (*mcp.CallToolResult, error) {
 	switch v := any(v).(type) {
 	case *mcp.CallToolResult:
-		return encodable(v)
+		return toolresult.Encodable(v)
 	case mcp.Content:
-		return encodable(&mcp.CallToolResult{Content: []mcp.Content{v}})
+		return toolresult.Encodable(&mcp.CallToolResult{Content: []mcp.Content{v}})
 	case []mcp.Content:
-		return encodable(&mcp.CallToolResult{Content: v})
+		return toolresult.Encodable(&mcp.CallToolResult{Content: v})
 	case nil:
 		return new(mcp.CallToolResult), nil
 	}
@@ -107,7 +106,7 @@ func (o output[Out]) result(v Out) (*mcp.CallToolResult, error) {
 // A result that asks for input carries neither.
 func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult, error) {
 	if any(v) == nil || (res != nil && (res.InputRequests != nil || res.IsError || res.StructuredContent != nil)) {
-		return encodable(res)
+		return toolresult.Encodable(res)
 	}
 	raw, err := o.encode(v)
 	if err != nil {
@@ -116,7 +115,7 @@ func (o output[Out]) merge(res *mcp.CallToolResult, v Out) (*mcp.CallToolResult,
 	var out *mcp.CallToolResult
 	if res == nil {
 		out = textResult(string(raw))
-	} else if out, err = own(res); err != nil {
+	} else if out, err = toolresult.Own(res); err != nil {
 		return nil, err
 	}
 	if raw[0] == '{' || o.schema != nil {
@@ -139,49 +138,6 @@ func textResult(text string) *mcp.CallToolResult {
 	r.content[0] = &r.text
 	r.result.Content = r.content[:]
 	return &r.result
-}
-
-// own returns a copy of a handler's result: the SDK writes into what it sends,
-// and a handler may return the same result to many calls.
-func own(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
-	if res == nil {
-		return new(mcp.CallToolResult), nil
-	}
-	if slices.ContainsFunc(res.Content, isNilContent) {
-		return nil, errors.New("the tool's result has nil content")
-	}
-	out := *res
-	out.Meta = maps.Clone(res.Meta)
-	return &out, nil
-}
-
-// encodable is own, for results whose structured content is not known to be
-// sound: the SDK encodes outside of every middleware, where a panic ends the
-// process and a failure leaves the client without an answer.
-func encodable(res *mcp.CallToolResult) (*mcp.CallToolResult, error) {
-	out, err := own(res)
-	if err != nil {
-		return nil, err
-	}
-	switch c := out.StructuredContent.(type) {
-	case nil:
-		return out, nil
-	case json.RawMessage:
-		if json.Valid(c) {
-			return out, nil
-		}
-		return nil, errors.New("the tool's structured content is not JSON")
-	}
-	raw, err := json.Marshal(out.StructuredContent)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the tool's structured content: %w", err)
-	}
-	out.StructuredContent = json.RawMessage(raw)
-	return out, nil
-}
-
-func isNilContent(c mcp.Content) bool {
-	return c == nil || reflect.ValueOf(c).IsNil()
 }
 
 func rawSchema(s interface{ JSON() json.RawMessage }) any {

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/yosida95/uritemplate/v3"
 
-	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
-	"github.com/trestle-mcp/trestle/internal/absent"
+	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -56,17 +54,16 @@ type Contents interface {
 }
 
 // AddResource registers a resource. Errors are as with [AddTool].
-func AddResource[C Contents](s *Server, r Resource, h func(context.Context) (C, error)) error {
-	if h == nil {
-		return s.names.add(kindResource, r.URI, nil, errors.New("nil handler"), nil)
-	}
+func AddResource[C Contents](to Target, r Resource, h func(context.Context) (C, error)) error {
 	def := &mcp.Resource{
 		URI: r.URI, Name: r.Name, Title: r.Title, Description: r.Description, MIMEType: r.MIMEType,
 		Size: r.Size, Annotations: r.Annotations, Icons: r.Icons, Meta: r.Meta,
 	}
-	return s.AddRawResource(def, func(ctx context.Context, _ *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+	f := plugin.RawResource(def, func(ctx context.Context, _ *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		return readResult(h(ctx))
 	}, Access{Require: r.Require, RequireScopes: r.RequireScopes, Tags: r.Tags})
+	f.Err = nilHandler(h == nil)
+	return to.AddFeature(f)
 }
 
 // AddResourceTemplate registers a resource template. V is a struct with a field
@@ -75,7 +72,7 @@ func AddResource[C Contents](s *Server, r Resource, h func(context.Context) (C, 
 // arguments of a tool. [URI] gives the whole URI.
 //
 // A variable may hold anything: open files below an os.Root.
-func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h func(context.Context, V) (C, error)) error {
+func AddResourceTemplate[V any, C Contents](to Target, t ResourceTemplate, h func(context.Context, V) (C, error)) error {
 	vars, err := schema.For[V](nil)
 	if err != nil {
 		err = fmt.Errorf("variables: %w", err)
@@ -84,17 +81,11 @@ func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h fun
 	if err == nil && tmplErr == nil {
 		err = sameNames(tmpl.Varnames(), fieldNames(vars))
 	}
-	if h == nil {
-		err = errors.Join(err, errors.New("nil handler"))
-	}
-	if err != nil {
-		return s.names.add(kindTemplate, t.URITemplate, nil, err, nil)
-	}
 	def := &mcp.ResourceTemplate{
 		URITemplate: t.URITemplate, Name: t.Name, Title: t.Title, Description: t.Description,
 		MIMEType: t.MIMEType, Annotations: t.Annotations, Icons: t.Icons, Meta: t.Meta,
 	}
-	return s.AddRawResourceTemplate(def, func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+	f := plugin.RawResourceTemplate(def, func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 		texts := make(map[string]string)
 		for name, v := range tmpl.Match(req.Params.URI) {
 			texts[name] = v.String()
@@ -105,87 +96,49 @@ func AddResourceTemplate[V any, C Contents](s *Server, t ResourceTemplate, h fun
 		}
 		return readResult(h(ctx, in))
 	}, Access{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags})
+	f.Err = errors.Join(err, nilHandler(h == nil))
+	return to.AddFeature(f)
 }
 
 // AddRawResource registers go-sdk's own handler. r is not changed. access says
 // what callers need.
 func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler, access ...Access) error {
-	if r == nil || h == nil {
-		return s.names.add(kindResource, "", nil, errors.New("nil resource or handler"), nil)
-	}
-	def := *r
-	u, err := url.Parse(r.URI)
-	switch {
-	case err != nil || checkURI(r.URI) != nil:
-		err = errors.New("not a valid URI")
-	case u.Scheme == "":
-		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
-	}
-	g, gateErr := s.gate(true, access)
-	return s.names.add(kindResource, r.URI, &entry{gate: g}, errors.Join(err, gateErr, checkTitle(r.Name)), func() {
-		s.mcp.AddResource(&def, s.readHandler(g, h))
-	})
+	return s.AddFeature(plugin.RawResource(r, h, access...))
 }
 
 // AddRawResourceTemplate registers go-sdk's own handler. t is not changed.
 // access says what callers need.
 func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceHandler, access ...Access) error {
-	if t == nil || h == nil {
-		return s.names.add(kindTemplate, "", nil, errors.New("nil template or handler"), nil)
-	}
-	def := *t
-	g, gateErr := s.gate(true, access)
-	e := &entry{gate: g}
-	var err error
-	if e.template, err = uritemplate.New(t.URITemplate); err != nil {
-		err = fmt.Errorf("not an RFC 6570 template: %w", err)
-	} else {
-		e.arguments = e.template.Varnames()
-	}
-	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, gateErr, checkTitle(t.Name)), func() {
-		s.mcp.AddResourceTemplate(&def, s.readHandler(g, h))
-	})
+	return s.AddFeature(plugin.RawResourceTemplate(t, h, access...))
 }
 
-// RemoveResources takes resources back; unknown URIs are ignored.
-func (s *Server) RemoveResources(uris ...string) {
-	s.names.remove(kindResource, uris, s.mcp.RemoveResources)
-}
+// RemoveResources takes resources back; unknown URIs, and those of plugins, are
+// ignored.
+func (s *Server) RemoveResources(uris ...string) { s.remove(plugin.KindResource, uris) }
 
-// RemoveResourceTemplates takes templates back; unknown ones are ignored.
+// RemoveResourceTemplates takes templates back; unknown ones, and those of
+// plugins, are ignored.
 func (s *Server) RemoveResourceTemplates(uriTemplates ...string) {
-	s.names.remove(kindTemplate, uriTemplates, s.mcp.RemoveResourceTemplates)
+	s.remove(plugin.KindTemplate, uriTemplates)
 }
 
-// readHandler asks what stands before h, turns a question of h to the client into
-// its result, and keeps what h returned to itself: the SDK fills in URIs and MIME
-// types, and a handler may return the same value to many calls.
-func (s *Server) readHandler(g *gate, h mcp.ResourceHandler) mcp.ResourceHandler {
-	return func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
-		action := auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: req.Params.URI}
-		if err := s.permit(ctx, req, g, action, absent.Resource); err != nil {
-			return nil, err
-		}
-		res, err := h(ctx, req)
-		ask, err := asked(err)
-		if ask != nil {
-			return &mcp.ReadResourceResult{InputRequests: ask.requests, RequestState: ask.state}, nil
-		}
-		if err != nil {
-			return nil, withURI(err, req.Params.URI)
-		}
-		if res == nil || slices.Contains(res.Contents, nil) {
-			return nil, errors.New("the resource handler returned nil contents")
-		}
-		own := *res
-		own.Meta = maps.Clone(res.Meta)
-		own.Contents = make([]*mcp.ResourceContents, len(res.Contents))
-		for i, c := range res.Contents {
-			dup := *c
-			own.Contents[i] = &dup
-		}
-		return &own, nil
+// ownContents keeps what a handler returned to itself: the SDK fills in URIs, and
+// a handler may return the same value to many calls.
+func ownContents(res *mcp.ReadResourceResult, mimeType string) (*mcp.ReadResourceResult, error) {
+	if res == nil || slices.Contains(res.Contents, nil) {
+		return nil, errors.New("the resource handler returned nil contents")
 	}
+	own := *res
+	own.Meta = maps.Clone(res.Meta)
+	own.Contents = make([]*mcp.ResourceContents, len(res.Contents))
+	for i, c := range res.Contents {
+		dup := *c
+		if dup.MIMEType == "" {
+			dup.MIMEType = mimeType // here, because what the SDK knows may have been replaced
+		}
+		own.Contents[i] = &dup
+	}
+	return &own, nil
 }
 
 func readResult[C Contents](c C, err error) (*mcp.ReadResourceResult, error) {

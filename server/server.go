@@ -13,18 +13,21 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
 // A Server is an MCP server with its tools, resources and prompts. Make one
 // with [New] or a [Factory]; all methods are safe for concurrent use.
 type Server struct {
-	name  string
-	opts  Options
-	mcp   *mcp.Server
-	log   *zap.Logger
-	seal  *sealer
-	names registry
+	name, version string
+	opts          Options
+	mcp           *mcp.Server
+	log           *zap.Logger
+	seal          *sealer
+	names         registry
+	notices       notices
+	plugins       *plugin.Manager
 
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
@@ -42,11 +45,14 @@ type Server struct {
 // New returns a server; nil options mean the production defaults. The name
 // and version identify it to clients. All mistakes in the options are
 // returned together.
-func New(name, version string, opts *Options) (*Server, error) {
-	return NewFactory(opts).New(name, version)
+//
+// The plugins are started, all of them or none; more can come later, see
+// [Server.Plugins]. They belong to this server alone.
+func New(name, version string, opts *Options, plugins ...plugin.Plugin) (*Server, error) {
+	return NewFactory(opts).New(name, version, plugins...)
 }
 
-func newServer(name, version string, given Options) (*Server, error) {
+func newServer(name, version string, given Options, plugins []plugin.Plugin) (*Server, error) {
 	opts, err := given.withDefaults()
 	if name == "" {
 		err = errors.Join(err, errors.New("name: missing; clients show it"))
@@ -58,15 +64,17 @@ func newServer(name, version string, given Options) (*Server, error) {
 	if err = errors.Join(err, sealErr); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
-	s := &Server{name: name, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s := &Server{name: name, version: version, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
 	s.SetView(opts.View)
+	s.names.now.Store(new(names))
 	s.mcp = mcp.NewServer(
 		&mcp.Implementation{Name: name, Title: opts.Title, Version: version, WebsiteURL: opts.WebsiteURL},
 		s.sdkOptions(),
 	)
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
-	if err := s.addEvents(); err != nil {
+	s.mcp.AddSendingMiddleware(s.notices.middleware)
+	if err := errors.Join(s.addInfo(), s.addEvents(), s.addPlugins(plugins)); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
 	return s, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/middleware"
+	"github.com/trestle-mcp/trestle/plugin"
 )
 
 // Stack returns the default production stack as one middleware, outermost
@@ -70,6 +71,7 @@ func (s *Server) stack() mcp.Middleware {
 	if authorize == nil {
 		authorize = s.viewed()
 	}
+	authorize = middleware.Chain(watchLists, authorize)
 	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
 }
 
@@ -114,8 +116,8 @@ func legacyHandshake(next mcp.MethodHandler) mcp.MethodHandler {
 // timeoutFor returns a tool's own timeout, or zero.
 func (s *Server) timeoutFor(_ string, req mcp.Request) time.Duration {
 	if p, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok {
-		if e, ok := s.names.get(kindTool, p.Name); ok {
-			return e.timeout
+		if e, ok := s.names.get(plugin.KindTool, p.Name); ok {
+			return e.Timeout
 		}
 	}
 	return 0

@@ -9,8 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/trestle-mcp/trestle/auth"
-	"github.com/trestle-mcp/trestle/internal/absent"
+	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -78,41 +77,40 @@ type Tool struct {
 //
 // The error says what is wrong with the registration. It is also returned by
 // Run and Handler, all mistakes together, so it may be ignored before those.
-func AddTool[In, Out any](s *Server, t Tool, h func(context.Context, In) (Out, error)) error {
+func AddTool[In, Out any](to Target, t Tool, h func(context.Context, In) (Out, error)) error {
 	in, inErr := inputSchema[In](t.InputSchema)
 	out, outErr := newOutput[Out]()
-	var handlerErr error
-	if h == nil {
-		handlerErr = errors.New("nil handler")
-	}
-	access := []Access{{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags, When: t.When}}
-	err := s.addTool(t.sdk(in, out.schema), t.Timeout, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		args, err := in.Decode(req.Params.Arguments)
-		if err != nil {
-			return nil, err
-		}
-		res, err := h(ctx, args)
-		if err != nil {
-			return nil, err
-		}
-		return out.result(res)
-	}, inErr, outErr, handlerErr)
-	return errors.Join(err, s.addAliases(t.Name, t.Aliases, err == nil))
+	return to.AddFeature(plugin.Feature{
+		Kind: plugin.KindTool, Tool: t.sdk(in, out.schema), Timeout: t.Timeout, Aliases: t.Aliases,
+		Access: Access{Require: t.Require, RequireScopes: t.RequireScopes, Tags: t.Tags, When: t.When},
+		Err:    errors.Join(inErr, outErr, nilHandler(h == nil)),
+		CallTool: func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			args, err := in.Decode(req.Params.Arguments)
+			if err != nil {
+				return nil, err
+			}
+			res, err := h(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return out.result(res)
+		},
+	})
 }
 
 // AddSDKTool registers go-sdk's typed handler unchanged: it sees the request
 // and may shape the result. Arguments and output are decoded, validated and
 // described as with [AddTool]; errors are treated alike. Schemas set in t are
 // kept and enforced. t is not changed. access says what callers need.
-func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out], access ...Access) error {
+func AddSDKTool[In, Out any](to Target, t *mcp.Tool, h mcp.ToolHandlerFor[In, Out], access ...Access) error {
 	if t == nil || h == nil {
-		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
+		return to.AddFeature(plugin.RawTool(nil, nil))
 	}
 	in, inErr := inputSchema[In](t.InputSchema)
 	out, outErr := newOutputFor[Out](t.OutputSchema)
 	def := *t
 	def.InputSchema, def.OutputSchema = rawSchema(in), out.schema
-	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	f := plugin.RawTool(&def, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		args, err := in.Decode(req.Params.Arguments)
 		if err != nil {
 			return nil, err
@@ -122,50 +120,21 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 			return nil, err
 		}
 		return out.merge(res, value)
-	}, inErr, outErr)
+	}, access...)
+	f.Err = errors.Join(f.Err, inErr, outErr)
+	return to.AddFeature(f)
 }
 
 // AddRawTool registers go-sdk's untyped handler unchanged: arguments are
 // neither decoded nor validated, and the result is sent as it is. t needs an
 // InputSchema and is not changed. access says what callers need.
 func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) error {
-	if t == nil || h == nil {
-		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
-	}
-	def := *t
-	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		res, err := h(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		return encodable(res)
-	})
+	return s.AddFeature(plugin.RawTool(t, h, access...))
 }
 
-// RemoveTools takes tools and their aliases back; unknown names are ignored.
-// Running calls end undisturbed.
-func (s *Server) RemoveTools(names ...string) {
-	s.names.remove(kindTool, s.names.withAliases(names), s.mcp.RemoveTools)
-}
-
-func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h mcp.ToolHandler, errs ...error) error {
-	g, err := s.gate(t.Annotations != nil && t.Annotations.ReadOnlyHint, access)
-	errs = append(errs, checkName(t.Name), checkDescription(t.Description), err)
-	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name}
-	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, gate: g}, errors.Join(errs...), func() {
-		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			if err := s.permit(ctx, req, g, action, absent.Tool); err != nil {
-				return nil, err
-			}
-			res, err := h(ctx, req)
-			ask, err := asked(err)
-			if ask != nil {
-				return &mcp.CallToolResult{InputRequests: ask.requests, RequestState: ask.state}, nil
-			}
-			return res, err
-		})
-	})
-}
+// RemoveTools takes tools and their aliases back; unknown names, and those of
+// plugins, are ignored. Running calls end undisturbed.
+func (s *Server) RemoveTools(names ...string) { s.remove(plugin.KindTool, names) }
 
 func (t *Tool) sdk(in interface{ JSON() json.RawMessage }, out any) *mcp.Tool {
 	destructive, open := !t.NonDestructive && !t.ReadOnly, !t.ClosedWorld

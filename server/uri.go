@@ -87,7 +87,7 @@ func hasParentSegment(uri string) bool {
 // subscribe accepts only what can be read.
 func (s *Server) subscribe(ctx context.Context, req *mcp.SubscribeRequest) error {
 	uri := req.Params.URI
-	e := s.names.readable(uri)
+	e := s.names.now.Load().readable(uri)
 	if e == nil {
 		return absent.Subscription(uri, nil)
 	}

@@ -29,12 +29,6 @@ type View struct {
 	WithoutNames []string // nothing that one of them matches
 }
 
-// A Client is what [Tool.When] decides by.
-type Client struct {
-	Modern       bool // speaks 2026-07-28 or later
-	Capabilities *mcp.ClientCapabilities
-}
-
 // ViewFromHeader is an [Options.ViewFor] by which clients choose with HTTP
 // headers: X-MCP-Toolsets has tags and X-MCP-Tools patterns, with commas between,
 // and X-MCP-Readonly "true" leaves out what changes something. Without headers,
@@ -111,7 +105,7 @@ func (s *Server) selects() bool {
 
 // show tells lists about a thing.
 func (s *Server) show(ctx context.Context, req mcp.Request, k auth.Kind, name string) (*auth.Need, bool) {
-	g := s.gateOf(k, name)
+	g := s.listed(ctx).gateOf(k, name)
 	if g == nil { // added to the SDK's server directly
 		g = &gate{readOnly: k != auth.Tools}
 	}
@@ -130,7 +124,7 @@ func (s *Server) viewed() mcp.Middleware {
 	return func(next mcp.MethodHandler) mcp.MethodHandler {
 		filtered := filter(next)
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			if strings.HasSuffix(method, "/list") && s.selects() {
+			if isList(method) && s.selects() {
 				return filtered(ctx, method, req)
 			}
 			return next(ctx, method, req)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
+	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -65,10 +66,12 @@ type Options struct {
 	PageSize int
 
 	// StateKeys encrypt what [Ask] and [Elicit] send through a modern client,
-	// and the cursors of lists where there is a Policy. Each has 32 bytes; the first seals, all open, so a new key is added in
-	// front and the old one removed after StateTTL. All replicas of a server
-	// need the same keys. None: a random key and, when first used, a warning.
-	StateKeys [][]byte
+	// and the cursors of lists where there is a Policy. Each is 32 random bytes, or
+	// their base64 as "openssl rand -base64 32" writes it. The first seals, all
+	// open, so a new key is added in front and the old one removed after StateTTL.
+	// All replicas of a server need the same keys. None: a random key and, when
+	// first used, a warning.
+	StateKeys []secret.Secret
 	// StateTTL is how long a user may take to answer, and a client to ask for
 	// the next page. Zero means 10 minutes.
 	StateTTL time.Duration

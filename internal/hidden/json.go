@@ -1,0 +1,78 @@
+package hidden
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
+
+// CleanJSON returns the JSON text raw with its strings clean and hidden
+// characters in the names of members shown. Numbers and all else stay to the
+// letter. It returns raw itself where nothing is hidden, and never writes to it.
+func CleanJSON(raw []byte) []byte {
+	var out []byte
+	kept := 0
+	for i := bytes.IndexByte(raw, '"'); i >= 0 && i < len(raw); {
+		end, plain := literal(raw[i:])
+		end += i
+		if !plain {
+			if changed := cleanLiteral(raw[i:end], isName(raw[end:])); changed != nil {
+				out = append(append(out, raw[kept:i]...), changed...)
+				kept = end
+			}
+		}
+		next := bytes.IndexByte(raw[end:], '"')
+		if next < 0 {
+			break
+		}
+		i = end + next
+	}
+	if kept == 0 {
+		return raw
+	}
+	return append(out, raw[kept:]...)
+}
+
+// literal returns the length of the string literal that raw begins with, and
+// whether it is ASCII without escapes: nothing is hidden in that.
+func literal(raw []byte) (n int, plain bool) {
+	plain = true
+	for n = 1; n < len(raw); n++ {
+		switch c := raw[n]; {
+		case c == '"':
+			return n + 1, plain
+		case c == '\\':
+			plain = false
+			n++
+		case c >= utf8.RuneSelf || c == 0x7f:
+			plain = false
+		}
+	}
+	return len(raw), plain
+}
+
+func isName(after []byte) bool {
+	after = bytes.TrimLeft(after, " \t\r\n")
+	return len(after) > 0 && after[0] == ':'
+}
+
+// cleanLiteral returns the literal without what is hidden, or nil if nothing is.
+func cleanLiteral(literal []byte, name bool) []byte {
+	var text string
+	if json.Unmarshal(literal, &text) != nil {
+		return nil
+	}
+	clean := Clean(text)
+	if clean == text {
+		return nil
+	}
+	if name {
+		clean = Show(text)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(clean) //nolint:errchkjson // a string, into memory
+	return []byte(strings.TrimSuffix(out.String(), "\n"))
+}

@@ -27,6 +27,7 @@ const (
 	DefaultMaxInFlight  = 1024
 	DefaultDrainTimeout = 10 * time.Second
 	DefaultStateTTL     = 10 * time.Minute
+	DefaultMaxResult    = 1 << 20
 )
 
 // Options configure a server. The zero value is the production default; New
@@ -61,6 +62,15 @@ type Options struct {
 	// MaxInFlight is how many calls may run at once; more are refused with
 	// code exhausted. Zero means 1024; negative means no limit.
 	MaxInFlight int
+
+	// MaxResult bounds what a tool, prompt, resource or completion may answer, in
+	// bytes: see [middleware.LimitResult]. Zero means 1 MiB, which is more than a
+	// model reads and about what clients take; negative means no limit.
+	MaxResult int
+	// StripHidden takes control characters, overrides of direction and invisible
+	// characters out of answers, for servers that pass on what others wrote: see
+	// [middleware.StripHidden]. What is registered may not have any in either case.
+	StripHidden bool
 
 	// PageSize is how many items a list answers at once. Zero means 1000.
 	PageSize int
@@ -132,6 +142,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.StateKeys = slices.Clone(o.StateKeys)
 	setDefault(&o.Timeout, DefaultTimeout)
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&o.MaxResult, DefaultMaxResult)
 	setDefault(&o.StateTTL, DefaultStateTTL)
 	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
 	setDefault(&o.Path, DefaultPath)

@@ -83,7 +83,7 @@ func (s *Server) addPrompt(p *mcp.Prompt, access []Access, h mcp.PromptHandler) 
 	for _, a := range p.Arguments {
 		e.arguments = append(e.arguments, a.Name)
 	}
-	err = errors.Join(err, checkName(p.Name), checkDescription(p.Description))
+	err = errors.Join(err, checkName(p.Name), checkDescription(p.Description), checkSeen(p))
 	action := auth.Action{Verb: auth.Read, Kind: auth.Prompts, Name: p.Name}
 	return s.names.add(kindPrompt, p.Name, e, err, func() {
 		s.mcp.AddPrompt(p, func(ctx context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {

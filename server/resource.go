@@ -122,7 +122,7 @@ func (s *Server) AddRawResource(r *mcp.Resource, h mcp.ResourceHandler, access .
 		err = errors.New("not an absolute URI; it needs a scheme, as in file:///x")
 	}
 	g, gateErr := s.gate(true, access)
-	return s.names.add(kindResource, r.URI, &entry{gate: g}, errors.Join(err, gateErr, checkTitle(r.Name)), func() {
+	return s.names.add(kindResource, r.URI, &entry{gate: g}, errors.Join(err, gateErr, checkTitle(r.Name), checkSeen(r)), func() {
 		s.mcp.AddResource(&def, s.readHandler(g, h))
 	})
 }
@@ -142,7 +142,7 @@ func (s *Server) AddRawResourceTemplate(t *mcp.ResourceTemplate, h mcp.ResourceH
 	} else {
 		e.arguments = e.template.Varnames()
 	}
-	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, gateErr, checkTitle(t.Name)), func() {
+	return s.names.add(kindTemplate, t.URITemplate, e, errors.Join(err, gateErr, checkTitle(t.Name), checkSeen(t)), func() {
 		s.mcp.AddResourceTemplate(&def, s.readHandler(g, h))
 	})
 }

@@ -150,7 +150,7 @@ func (s *Server) RemoveTools(names ...string) {
 
 func (s *Server) addTool(t *mcp.Tool, timeout time.Duration, access []Access, h mcp.ToolHandler, errs ...error) error {
 	g, err := s.gate(t.Annotations != nil && t.Annotations.ReadOnlyHint, access)
-	errs = append(errs, checkName(t.Name), checkDescription(t.Description), err)
+	errs = append(errs, checkName(t.Name), checkDescription(t.Description), checkSeen(t), err)
 	action := auth.Action{Verb: auth.Execute, Kind: auth.Tools, Name: t.Name}
 	return s.names.add(kindTool, t.Name, &entry{timeout: timeout, gate: g}, errors.Join(errs...), func() {
 		s.mcp.AddTool(t, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {

@@ -1,8 +1,8 @@
-// Package hidden takes out of text what its reader does not see: control
+// Package unseen takes out of text what its reader does not see: control
 // characters and the sequences with which they steer a terminal, characters that
 // turn the direction of what follows, and those without any width, which carry
 // words to a model past the people who look on.
-package hidden
+package unseen
 
 import (
 	"fmt"

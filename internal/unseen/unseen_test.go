@@ -1,4 +1,4 @@
-package hidden_test
+package unseen_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/trestle-mcp/trestle/internal/hidden"
+	"github.com/trestle-mcp/trestle/internal/unseen"
 )
 
 func TestClean_TakesOutWhatIsHidden(t *testing.T) {
@@ -46,11 +46,11 @@ func TestClean_TakesOutWhatIsHidden(t *testing.T) {
 		"joiner at a broken one": {"ä\u200d\xff", "ä\u200d\ufffd"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := hidden.Clean(tt.in)
+			got := unseen.Clean(tt.in)
 			if got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
-			if _, found := hidden.In(tt.in); found != (strings.ToValidUTF8(tt.in, "\ufffd") != tt.want) {
+			if _, found := unseen.In(tt.in); found != (strings.ToValidUTF8(tt.in, "\ufffd") != tt.want) {
 				t.Errorf("In says %v", found)
 			}
 		})
@@ -59,7 +59,7 @@ func TestClean_TakesOutWhatIsHidden(t *testing.T) {
 
 func TestClean_CostsNothingWhereNothingIsHidden(t *testing.T) {
 	for _, s := range []string{strings.Repeat("plain text\n", 400), strings.Repeat("漢字 ❤\ufe0f\u200d🔥", 100)} {
-		if n := testing.AllocsPerRun(100, func() { hidden.Clean(s) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { unseen.Clean(s) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 	}
@@ -68,7 +68,7 @@ func TestClean_CostsNothingWhereNothingIsHidden(t *testing.T) {
 func TestClean_TakesLinearTime(t *testing.T) {
 	for _, in := range []string{"\x1b]", "\x1b]x", "\u009d", "\x1b[", "\x1bP0", "ä\u200d"} {
 		// Quadratic, this takes hours.
-		if out := hidden.Clean(strings.Repeat(in, 4<<20)); strings.ContainsRune(out, '\x1b') {
+		if out := unseen.Clean(strings.Repeat(in, 4<<20)); strings.ContainsRune(out, '\x1b') {
 			t.Error("an escape is left")
 		}
 	}
@@ -90,16 +90,19 @@ func TestCleanJSON_CleansStringsAndShowsNames(t *testing.T) {
 		if want == "" {
 			want = in
 		}
-		got := string(hidden.CleanJSON([]byte(in)))
+		got := string(unseen.CleanJSON([]byte(in)))
 		if got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+		if _, found := unseen.InJSON([]byte(in)); found != (in != want) {
+			t.Errorf("%s: InJSON says %v", in, found)
 		}
 	}
 }
 
 func TestCleanJSON_CostsNothingForPlainText(t *testing.T) {
 	raw := []byte(`{"a":"plain","b":[1,2,3]}`)
-	if n := testing.AllocsPerRun(100, func() { hidden.CleanJSON(raw) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { unseen.CleanJSON(raw) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -109,11 +112,11 @@ func FuzzClean(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		clean := hidden.Clean(s)
-		if again := hidden.Clean(clean); again != clean {
+		clean := unseen.Clean(s)
+		if again := unseen.Clean(clean); again != clean {
 			t.Errorf("%q is not clean: %q", clean, again)
 		}
-		if r, found := hidden.In(clean); found {
+		if r, found := unseen.In(clean); found {
 			t.Errorf("%q has %U", clean, r)
 		}
 		if utf8.ValidString(s) && !utf8.ValidString(clean) {
@@ -124,11 +127,11 @@ func FuzzClean(f *testing.F) {
 			t.Fatal(err)
 		}
 		var got map[string][]any
-		if err := json.Unmarshal(hidden.CleanJSON(raw), &got); err != nil || len(got) != 1 {
-			t.Fatalf("%s: %v", hidden.CleanJSON(raw), err)
+		if err := json.Unmarshal(unseen.CleanJSON(raw), &got); err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v", unseen.CleanJSON(raw), err)
 		}
 		for name, v := range got {
-			if _, found := hidden.In(name); found || utf8.ValidString(s) && v[0] != clean {
+			if _, found := unseen.In(name); found || utf8.ValidString(s) && v[0] != clean {
 				t.Errorf("%q: %q", name, v)
 			}
 		}

@@ -1,8 +1,9 @@
-package hidden
+package unseen
 
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,25 +14,47 @@ import (
 func CleanJSON(raw []byte) []byte {
 	var out []byte
 	kept := 0
-	for i := bytes.IndexByte(raw, '"'); i >= 0 && i < len(raw); {
-		end, plain := literal(raw[i:])
-		end += i
-		if !plain {
-			if changed := cleanLiteral(raw[i:end], isName(raw[end:])); changed != nil {
-				out = append(append(out, raw[kept:i]...), changed...)
-				kept = end
-			}
+	for start, end := range literals(raw) {
+		if changed := cleanLiteral(raw[start:end], isName(raw[end:])); changed != nil {
+			out = append(append(out, raw[kept:start]...), changed...)
+			kept = end
 		}
-		next := bytes.IndexByte(raw[end:], '"')
-		if next < 0 {
-			break
-		}
-		i = end + next
 	}
 	if kept == 0 {
 		return raw
 	}
 	return append(out, raw[kept:]...)
+}
+
+// InJSON returns the first hidden character in a string of raw, if there is one.
+func InJSON(raw []byte) (rune, bool) {
+	for start, end := range literals(raw) {
+		var text string
+		if json.Unmarshal(raw[start:end], &text) == nil {
+			if r, found := In(text); found {
+				return r, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// literals are the string literals of raw, but for those in which nothing can
+// be hidden.
+func literals(raw []byte) iter.Seq2[int, int] {
+	return func(yield func(start, end int) bool) {
+		for end := 0; ; {
+			next := bytes.IndexByte(raw[end:], '"')
+			if next < 0 {
+				return
+			}
+			start := end + next
+			n, plain := literal(raw[start:])
+			if end = start + n; !plain && !yield(start, end) {
+				return
+			}
+		}
+	}
 }
 
 // literal returns the length of the string literal that raw begins with, and

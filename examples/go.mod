@@ -5,7 +5,9 @@ go 1.26.0
 require (
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/modelcontextprotocol/go-sdk v1.8.0
+	github.com/redis/rueidis v1.0.79
 	github.com/trestle-mcp/trestle v0.0.0
+	github.com/trestle-mcp/trestle/adapter/redis v0.0.0
 	go.uber.org/zap v1.28.0
 )
 
@@ -30,3 +32,5 @@ require (
 )
 
 replace github.com/trestle-mcp/trestle => ../
+
+replace github.com/trestle-mcp/trestle/adapter/redis => ../adapter/redis

@@ -127,19 +127,28 @@ func AddSDKTool[In, Out any](s *Server, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 
 // AddRawTool registers go-sdk's untyped handler unchanged: arguments are
 // neither decoded nor validated, and the result is sent as it is. t needs an
-// InputSchema and is not changed. access says what callers need.
+// InputSchema and is not changed; like with [AddTool] a schema that refers to
+// another place is a mistake, since clients might fetch it. access says what
+// callers need.
 func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) error {
 	if t == nil || h == nil {
 		return s.names.add(kindTool, "", nil, errors.New("nil tool or handler"), nil)
 	}
 	def := *t
+	var inErr, outErr error
+	if t.InputSchema != nil { // else go-sdk says so
+		_, inErr = inputSchema[map[string]any](t.InputSchema)
+	}
+	if t.OutputSchema != nil {
+		_, outErr = newOutputFor[any](t.OutputSchema)
+	}
 	return s.addTool(&def, 0, access, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		res, err := h(ctx, req)
 		if err != nil {
 			return nil, err
 		}
 		return encodable(res)
-	})
+	}, inErr, outErr)
 }
 
 // RemoveTools takes tools and their aliases back; unknown names are ignored.

@@ -477,6 +477,7 @@ func BenchmarkPolicy_DecideCold(b *testing.B) {
 	callers := make([]*auth.Principal, 250)
 	for i := range callers {
 		callers[i] = known(append(slices.Clone(who.Roles), fmt.Sprintf("other%d", i)), who.Scopes)
+		p.Decide(b.Context(), callers[i], do(auth.Execute, auth.Tools, "")) // compiles
 	}
 	names := slices.Sorted(maps.Keys(ruleCases))
 	rnd := rand.New(rand.NewPCG(1, 2))

@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 )
@@ -133,7 +134,7 @@ func hashOf(p *Principal, tenant string) uint64 {
 	for _, scope := range p.Scopes {
 		h = mix(h, scope)
 	}
-	return h ^ h>>32
+	return h
 }
 
 func mix(h uint64, s string) uint64 {
@@ -146,8 +147,8 @@ func mix(h uint64, s string) uint64 {
 	case n > 0:
 		h ^= uint64(s[0]) ^ uint64(s[n/2])<<8 ^ uint64(s[n-1])<<16
 	}
-	h *= prime
-	return h ^ h>>29
+	hi, lo := bits.Mul64(h, prime) // folded, every bit depends on every other
+	return hi ^ lo
 }
 
 func four(s string) uint64 {

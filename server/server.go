@@ -26,6 +26,8 @@ type Server struct {
 	seal  *sealer
 	names registry
 
+	subscribers subscribers
+
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
 	aliases   atomic.Bool          // some tool has one
@@ -66,6 +68,7 @@ func newServer(name, version string, given Options) (*Server, error) {
 	)
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
+	s.mcp.AddSendingMiddleware(s.sendUpdates)
 	return s, nil
 }
 
@@ -114,7 +117,8 @@ func (s *Server) Name() string { return s.name }
 // handler, use the function [Logger].
 func (s *Server) Logger() *zap.Logger { return s.log }
 
-// ResourceUpdated tells the clients that subscribed to uri that it changed.
+// ResourceUpdated tells the clients that subscribed to uri that it changed, but
+// for those who may not read it any more.
 func (s *Server) ResourceUpdated(ctx context.Context, uri string) error {
 	return s.mcp.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: uri})
 }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -95,6 +96,21 @@ func sizeOfMeta(meta mcp.Meta) int {
 		return 0
 	}
 	return sizeOfAny(meta)
+}
+
+// sizeOfAny is the length of v as JSON.
+func sizeOfAny(v any) int {
+	switch v := v.(type) {
+	case nil:
+		return 0
+	case json.RawMessage:
+		return len(v)
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return 0 // whoever encodes it says so
+	}
+	return len(raw)
 }
 
 // isText reports whether what has this type still is what it is when it is cut.

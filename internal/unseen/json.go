@@ -12,6 +12,9 @@ import (
 // characters in the names of members shown. Numbers and all else stay to the
 // letter. It returns raw itself where nothing is hidden, and never writes to it.
 func CleanJSON(raw []byte) []byte {
+	if isPlain(raw) {
+		return raw
+	}
 	var out []byte
 	kept := 0
 	for start, end := range literals(raw) {
@@ -55,6 +58,16 @@ func literals(raw []byte) iter.Seq2[int, int] {
 			}
 		}
 	}
+}
+
+// isPlain reports whether raw is ASCII without escapes: nothing is hidden in that.
+func isPlain(raw []byte) bool {
+	for _, c := range raw {
+		if c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // literal returns the length of the string literal that raw begins with, and

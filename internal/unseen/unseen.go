@@ -26,7 +26,14 @@ import (
 //
 // A byte that is no UTF-8 becomes U+FFFD, as in JSON. Cleaning twice changes nothing more. It takes linear time, and allocates
 // nothing where nothing is hidden.
-func Clean(s string) string { return walk(s, true, nil) }
+func Clean(s string) string {
+	for i := range len(s) { // nearly all that there is
+		if c := s[i]; c >= 0x7f || c < ' ' && isControl(rune(c)) {
+			return walk(s, true, nil)
+		}
+	}
+	return s
+}
 
 // Show returns s with each hidden character spelled out, as <U+200B>: for names,
 // of which two should not become one.

@@ -67,8 +67,8 @@ func TestClean_CostsNothingWhereNothingIsHidden(t *testing.T) {
 
 func TestClean_TakesLinearTime(t *testing.T) {
 	for _, in := range []string{"\x1b]", "\x1b]x", "\u009d", "\x1b[", "\x1bP0", "ä\u200d"} {
-		// Quadratic, this takes hours.
-		if out := unseen.Clean(strings.Repeat(in, 4<<20)); strings.ContainsRune(out, '\x1b') {
+		// Quadratic, this takes very long.
+		if out := unseen.Clean(strings.Repeat(in, 1<<20)); strings.ContainsRune(out, '\x1b') {
 			t.Error("an escape is left")
 		}
 	}

@@ -24,7 +24,7 @@ const TruncatedMetaKey = "io.github.trestle-mcp/truncated"
 //     answer of a tool or a prompt, and a last text says so.
 //   - Completions are fewer, with hasMore.
 //   - A tool's structured content would not be what its schema promises, and a
-//     resource that is not text not what it is: then there is a validation error,
+//     resource that is not text, or _meta, not what it is: then there is a validation error,
 //     which tells the model to ask for less. What it asked for again would be as
 //     large, so no other code fits.
 //
@@ -60,7 +60,7 @@ func LimitResult(limit int) mcp.Middleware {
 				}
 			case *mcp.GetPromptResult:
 				if r != nil && sizeOfPrompt(r) > limit {
-					return limitPrompt(r, limit), nil
+					return limitPrompt(r, limit)
 				}
 			case *mcp.CompleteResult:
 				if r != nil && sizeOfTexts(r.Completion.Values) > limit {
@@ -91,10 +91,12 @@ func limitTool(res *mcp.CallToolResult, limit int) (mcp.Result, error) {
 	return &own, nil
 }
 
-func limitPrompt(res *mcp.GetPromptResult, limit int) *mcp.GetPromptResult {
+func limitPrompt(res *mcp.GetPromptResult, limit int) (mcp.Result, error) {
 	r := &room{limit: limit, left: limit}
+	if whole := sizeOfMeta(res.Meta) + len(res.Description); !r.fits(whole) {
+		return nil, tooLarge("the prompt", whole, limit)
+	}
 	own := *res
-	r.fits(min(sizeOfMeta(res.Meta)+len(res.Description), limit))
 	own.Messages = make([]*mcp.PromptMessage, 0, len(res.Messages))
 	role := mcp.Role("user")
 	for _, m := range res.Messages {
@@ -110,12 +112,14 @@ func limitPrompt(res *mcp.GetPromptResult, limit int) *mcp.GetPromptResult {
 		own.Messages = append(own.Messages, &mcp.PromptMessage{Role: role, Content: r.remark()})
 	}
 	own.Meta = r.meta(res.Meta)
-	return &own
+	return &own, nil
 }
 
 func limitResource(res *mcp.ReadResourceResult, limit int) (mcp.Result, error) {
 	r := &room{limit: limit, left: limit}
-	r.fits(min(sizeOfMeta(res.Meta), limit))
+	if whole := sizeOfMeta(res.Meta); !r.fits(whole) {
+		return nil, tooLarge("the resource", whole, limit)
+	}
 	own := *res
 	own.Contents = make([]*mcp.ResourceContents, 0, len(res.Contents))
 	last := "" // URI of what was left out
@@ -129,7 +133,7 @@ func limitResource(res *mcp.ReadResourceResult, limit int) (mcp.Result, error) {
 			own.Contents = append(own.Contents, c)
 		case !isCuttable(c):
 			return nil, tooLarge("the resource", sizeOfResource(res), limit)
-		case r.leftOut == 0: // the first
+		case r.left > 0: // the first
 			own.Contents = append(own.Contents, r.resource(c))
 		default:
 			last = c.URI

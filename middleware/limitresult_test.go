@@ -195,6 +195,16 @@ func TestLimitResult_CutsResourcesThatAreTextAndRefusesOthers(t *testing.T) {
 			t.Errorf("%q is cut: %v, %v", mime, res, err)
 		}
 	}
+	if _, err := limited(t, 1000, &mcp.ReadResourceResult{Meta: mcp.Meta{"x": long}}); mcperrors.CodeOf(err) != mcperrors.Validation {
+		t.Errorf("_meta: %v", err)
+	}
+	many := &mcp.ReadResourceResult{}
+	for range 1000 {
+		many.Contents = append(many.Contents, &mcp.ResourceContents{URI: "a:" + long[:200]})
+	}
+	if res, err := limited(t, 1000, many); err != nil || len(res.(*mcp.ReadResourceResult).Contents) > 7 {
+		t.Errorf("empty ones with long URIs: %v", err)
+	}
 	if _, err := limited(t, 1000, &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{URI: "a:b", Blob: make([]byte, 800)}}}); mcperrors.CodeOf(err) != mcperrors.Validation {
 		t.Errorf("1068 bytes of base64: %v", err)
 	}
@@ -213,6 +223,9 @@ func TestLimitResult_CutsPromptsAndCompletions(t *testing.T) {
 	if text := encode(t, prompt); len(prompt.Messages) != 3 || !strings.Contains(text, "first") ||
 		!strings.Contains(text, "of 2000 bytes left out]") || !strings.Contains(text, "1 item left out") || prompt.Messages[2].Role != "assistant" {
 		t.Errorf("%s", text)
+	}
+	if _, err := limited(t, 1000, &mcp.GetPromptResult{Description: strings.Repeat("x", 2000)}); mcperrors.CodeOf(err) != mcperrors.Validation {
+		t.Errorf("description: %v", err)
 	}
 	values := make([]string, 100)
 	for i := range values {

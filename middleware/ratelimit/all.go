@@ -40,7 +40,9 @@ func AllowAll(ctx context.Context, charges []Charge) (Decision, error) {
 	if len(charges) == 1 { // the frequent case
 		if l, ok := charges[0].Limiter.(*Local); ok {
 			d, err := l.Allow(ctx, charges[0].Key, charges[0].Cost)
-			d.Rule = charges[0].Rule
+			if err == nil {
+				d.Rule = charges[0].Rule
+			}
 			return d, err
 		}
 	}

@@ -63,7 +63,7 @@ func SlidingWindow(limit int, window time.Duration) *Local {
 	})
 }
 
-// SlidingCounter approximates [SlidingWindow] with 24 bytes a budget, for large
+// SlidingCounter approximates [SlidingWindow] with 16 bytes a budget, for large
 // limits. It counts in buckets of a window's length, and takes the bucket
 // before as spread evenly. For steady arrivals that is right; after a burst at
 // the end of a bucket it can allow up to, but not reaching, twice the limit

@@ -41,32 +41,40 @@ func answeringServer(t *testing.T, opts server.Options) (*server.Server, *observ
 
 func TestServer_AnswersNoMoreThanAMebibyteByDefault(t *testing.T) {
 	srv, _ := answeringServer(t, server.Options{})
+	answersNoMoreThan(t, mcptest.New(t, srv), 1<<20)
+}
+
+func TestServer_AnswersNoMoreThanItsLimitOnEveryRoad(t *testing.T) {
+	srv, _ := answeringServer(t, server.Options{MaxResult: 4096})
+	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) { answersNoMoreThan(t, c, 4096) })
+}
+
+func answersNoMoreThan(t *testing.T, c *mcptest.Client, limit int) {
+	t.Helper()
 	const mark = "bytes left out]"
-	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
-		res, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "text"})
-		if err != nil || res.IsError {
-			t.Fatal(res, err)
-		}
-		text := res.Content[0].(*mcp.TextContent).Text
-		if !strings.HasSuffix(text, mark) || len(text) > 1<<20+100 || len(text) < 1<<20-100 || res.Meta[middleware.TruncatedMetaKey] == nil {
-			t.Errorf("%d bytes, _meta %v", len(text), res.Meta)
-		}
-		res, err = c.CallTool(t.Context(), &mcp.CallToolParams{Name: "data"})
-		if err != nil || !res.IsError || !strings.Contains(res.Content[0].(*mcp.TextContent).Text, "ask for less") || res.StructuredContent != nil {
-			t.Errorf("structured content: %.200v, %v", res, err)
-		}
-		if got, err := read(t, c, "x:text"); err != nil || !strings.HasSuffix(got.Text, mark) {
-			t.Errorf("resource: %v", err)
-		}
-		if _, err := read(t, c, "x:blob"); mcperrors.CodeOf(err) != mcperrors.Validation {
-			t.Errorf("blob: %v", err)
-		}
-		prompt, err := c.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "text"})
-		if err != nil || !strings.HasSuffix(prompt.Messages[0].Content.(*mcp.TextContent).Text, mark) {
-			t.Errorf("prompt: %v", err)
-		}
-		c.Call("small", nil).OK()
-	})
+	res, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "text"})
+	if err != nil || res.IsError {
+		t.Fatal(res, err)
+	}
+	text := res.Content[0].(*mcp.TextContent).Text
+	if !strings.HasSuffix(text, mark) || len(text) > limit+100 || len(text) < limit-100 || res.Meta[middleware.TruncatedMetaKey] == nil {
+		t.Errorf("%d bytes, _meta %v", len(text), res.Meta)
+	}
+	res, err = c.CallTool(t.Context(), &mcp.CallToolParams{Name: "data"})
+	if err != nil || !res.IsError || !strings.Contains(res.Content[0].(*mcp.TextContent).Text, "ask for less") || res.StructuredContent != nil {
+		t.Errorf("structured content: %.200v, %v", res, err)
+	}
+	if got, err := read(t, c, "x:text"); err != nil || !strings.HasSuffix(got.Text, mark) {
+		t.Errorf("resource: %v", err)
+	}
+	if _, err := read(t, c, "x:blob"); mcperrors.CodeOf(err) != mcperrors.Validation {
+		t.Errorf("blob: %v", err)
+	}
+	prompt, err := c.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "text"})
+	if err != nil || !strings.HasSuffix(prompt.Messages[0].Content.(*mcp.TextContent).Text, mark) {
+		t.Errorf("prompt: %v", err)
+	}
+	c.Call("small", nil).OK()
 }
 
 func TestServer_AnswersWithoutALimitWhereThatIsNegative(t *testing.T) {

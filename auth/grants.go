@@ -19,6 +19,7 @@ type target struct {
 
 	all     bool // whatever the name
 	exact   map[string]struct{}
+	ends    byteSet                // of the names in exact
 	globs   map[string][]glob.Glob // by prefix
 	lengths []prefixes             // ascending
 }
@@ -26,18 +27,21 @@ type target struct {
 // prefixes are those of one length, in bytes.
 type prefixes struct {
 	length int
-	last   [4]uint64 // a bit for each byte that one of them ends with
+	last   byteSet // of each
 }
 
 // may reports whether name may start with one of the prefixes: it spares most of
 // the searches for them, which take the longest.
 func (p *prefixes) may(name string) bool {
-	if p.length == 0 {
-		return true
-	}
-	c := name[p.length-1]
-	return p.last[c>>6]&(1<<(c&63)) != 0
+	return p.length == 0 || p.last.has(name[p.length-1])
 }
+
+// A byteSet is a set of bytes.
+type byteSet [4]uint64
+
+func (b *byteSet) add(c byte) { b[c>>6] |= 1 << (c & 63) }
+
+func (b *byteSet) has(c byte) bool { return b[c>>6]&(1<<(c&63)) != 0 }
 
 func newGrants(permissions []permission, tenant string) *grants {
 	g := new(grants)
@@ -67,6 +71,7 @@ func (g *grants) add(p permission) {
 		t.all = true
 	case compiled.Exact():
 		t.exact[p.glob] = struct{}{}
+		t.ends.add(p.glob[len(p.glob)-1])
 	default:
 		t.globs[compiled.Prefix()] = append(t.globs[compiled.Prefix()], compiled)
 		t.learn(compiled.Prefix())
@@ -79,8 +84,7 @@ func (t *target) learn(prefix string) {
 		t.lengths = slices.Insert(t.lengths, i, prefixes{length: len(prefix)})
 	}
 	if prefix != "" {
-		c := prefix[len(prefix)-1]
-		t.lengths[i].last[c>>6] |= 1 << (c & 63)
+		t.lengths[i].last.add(prefix[len(prefix)-1])
 	}
 }
 
@@ -103,8 +107,10 @@ func (g *grants) cover(verb Verb, kind Kind, name string) bool {
 }
 
 func (t *target) has(name string) bool {
-	if _, found := t.exact[name]; found {
-		return true
+	if name != "" && t.ends.has(name[len(name)-1]) {
+		if _, found := t.exact[name]; found {
+			return true
+		}
 	}
 	for i := range t.lengths {
 		p := &t.lengths[i]

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/secret"
 )
 
 const (
@@ -37,7 +38,7 @@ type IntrospectionOptions struct {
 	// RFC 6749, section 2.3.1, has it. ClientSecret is asked for each request,
 	// so that it can change; it is called by many goroutines.
 	ClientID     string
-	ClientSecret func(context.Context) (string, error)
+	ClientSecret func(context.Context) (secret.Secret, error)
 	// Audiences are names of this server; aud must be, or hold, one of them.
 	Audiences []string
 	// InsecureAnyAudience accepts tokens whose answer has no aud, or any:
@@ -203,7 +204,7 @@ func (i *Introspection) keep(key digest, op opinion) {
 // too: it answers for all servers, each of which has its own audience.
 func (i *Introspection) ask(ctx context.Context, token string) (opinion, error) {
 	const down = "tokens cannot be verified now, retry shortly"
-	secret, err := i.opts.ClientSecret(ctx)
+	password, err := i.opts.ClientSecret(ctx)
 	if err != nil {
 		return opinion{}, unavailable(down, fmt.Errorf("introspection: the client secret: %w", err))
 	}
@@ -213,7 +214,7 @@ func (i *Introspection) ask(ctx context.Context, token string) (opinion, error) 
 		return opinion{}, unavailable(down, err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(i.opts.ClientID), url.QueryEscape(secret))
+	req.SetBasicAuth(url.QueryEscape(i.opts.ClientID), url.QueryEscape(password.Reveal()))
 	body, err := fetch(i.client, req)
 	if err != nil {
 		return opinion{}, unavailable(down, fmt.Errorf("introspection: %w", err))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/secret"
 )
 
 // An oracle is an introspection endpoint without a network.
@@ -68,7 +69,7 @@ func (o *oracle) set(f func()) {
 func (o *oracle) options() auth.IntrospectionOptions {
 	return auth.IntrospectionOptions{
 		URL: "https://issuer.example/introspect", Issuer: "https://issuer.example", ClientID: "me:1",
-		ClientSecret: func(context.Context) (string, error) { return "s/cret", nil },
+		ClientSecret: func(context.Context) (secret.Secret, error) { return secret.New("s/cret"), nil },
 		Audiences:    []string{resource}, Client: &http.Client{Transport: o},
 	}
 }
@@ -167,13 +168,13 @@ func TestIntrospection_ANegativeTTLAsksEachTime(t *testing.T) {
 }
 
 func TestIntrospection_FailsClosedWithoutSayingWhy(t *testing.T) {
-	const secret = "canary-secret"
+	const canary = "canary-secret"
 	for name, change := range map[string]func(*oracle, *auth.IntrospectionOptions){
 		"down":        func(o *oracle, _ *auth.IntrospectionOptions) { o.status = 500 },
 		"redirects":   func(o *oracle, _ *auth.IntrospectionOptions) { o.status = 302 },
 		"not us":      func(_ *oracle, opts *auth.IntrospectionOptions) { opts.ClientID = "other" },
-		"no secret":   func(_ *oracle, opts *auth.IntrospectionOptions) { opts.ClientSecret = failing(secret) },
-		"panics":      func(_ *oracle, opts *auth.IntrospectionOptions) { opts.ClientSecret = panicking(secret) },
+		"no secret":   func(_ *oracle, opts *auth.IntrospectionOptions) { opts.ClientSecret = failing(canary) },
+		"panics":      func(_ *oracle, opts *auth.IntrospectionOptions) { opts.ClientSecret = panicking(canary) },
 		"unreachable": func(_ *oracle, opts *auth.IntrospectionOptions) { opts.Client = unreachable() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,19 +188,19 @@ func TestIntrospection_FailsClosedWithoutSayingWhy(t *testing.T) {
 				status = http.StatusInternalServerError
 			}
 			refused(t, w, s, status, "")
-			if strings.Contains(w.Body.String(), secret) || strings.Contains(w.Body.String(), "issuer.example") {
+			if strings.Contains(w.Body.String(), canary) || strings.Contains(w.Body.String(), "issuer.example") {
 				t.Errorf("it tells: %s", w.Body)
 			}
 		})
 	}
 }
 
-func failing(text string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { return "", errors.New(text) }
+func failing(text string) func(context.Context) (secret.Secret, error) {
+	return func(context.Context) (secret.Secret, error) { return secret.Secret{}, errors.New(text) }
 }
 
-func panicking(text string) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) { panic(text) }
+func panicking(text string) func(context.Context) (secret.Secret, error) {
+	return func(context.Context) (secret.Secret, error) { panic(text) }
 }
 
 func unreachable() *http.Client {

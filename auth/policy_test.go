@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -465,6 +467,24 @@ func BenchmarkPolicy_Decide(b *testing.B) {
 				p.Decide(ctx, who, do(auth.Execute, auth.Tools, name))
 			}
 		})
+	}
+}
+
+// BenchmarkPolicy_DecideCold is about 250 callers whose rights differ, each by a
+// thousand rules: what they may do is in no cache when they come again.
+func BenchmarkPolicy_DecideCold(b *testing.B) {
+	p, who := thousandRules(b)
+	callers := make([]*auth.Principal, 250)
+	for i := range callers {
+		callers[i] = known(append(slices.Clone(who.Roles), fmt.Sprintf("other%d", i)), who.Scopes)
+		p.Decide(b.Context(), callers[i], do(auth.Execute, auth.Tools, "")) // compiles
+	}
+	names := slices.Sorted(maps.Keys(ruleCases))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	b.ReportAllocs()
+	for b.Loop() {
+		n := rnd.Uint32()
+		p.Decide(b.Context(), callers[n%250], do(auth.Execute, auth.Tools, names[n>>16%4]))
 	}
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 )
@@ -133,20 +134,23 @@ func hashOf(p *Principal, tenant string) uint64 {
 	for _, scope := range p.Scopes {
 		h = mix(h, scope)
 	}
-	return h ^ h>>32
+	return h
 }
 
 func mix(h uint64, s string) uint64 {
 	const prime = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio: spreads what is near
-	h ^= uint64(len(s))
-	if n := len(s); n >= 8 {
-		h ^= uint64(s[n-8])<<56 | uint64(s[n-7])<<48 | uint64(s[n-6])<<40 | uint64(s[n-5])<<32 |
-			uint64(s[n-4])<<24 | uint64(s[n-3])<<16 | uint64(s[n-2])<<8 | uint64(s[n-1])
-		s = s[:1] // most differ at one of their ends
+	n := len(s)
+	h ^= uint64(n) << 56
+	switch { // most differ at one of their ends
+	case n >= 4:
+		h ^= four(s[:4]) ^ four(s[n-4:])<<24
+	case n > 0:
+		h ^= uint64(s[0]) ^ uint64(s[n/2])<<8 ^ uint64(s[n-1])<<16
 	}
-	for i := range len(s) {
-		h = h<<8 ^ uint64(s[i])
-	}
-	h *= prime
-	return h ^ h>>29
+	hi, lo := bits.Mul64(h, prime) // folded, every bit depends on every other
+	return hi ^ lo
+}
+
+func four(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }

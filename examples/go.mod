@@ -6,7 +6,9 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/modelcontextprotocol/go-sdk v1.8.0
+	github.com/redis/rueidis v1.0.79
 	github.com/trestle-mcp/trestle v0.0.0
+	github.com/trestle-mcp/trestle/adapter/redis v0.0.0
 	go.uber.org/zap v1.28.0
 )
 
@@ -54,3 +56,5 @@ replace github.com/trestle-mcp/trestle => ../
 replace github.com/trestle-mcp/trestle/adapter/sqlite => ../adapter/sqlite
 
 replace github.com/trestle-mcp/trestle/adapter/postgres => ../adapter/postgres
+
+replace github.com/trestle-mcp/trestle/adapter/redis => ../adapter/redis

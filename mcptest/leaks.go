@@ -88,7 +88,10 @@ func (l *leaks) look(id string) string {
 
 // ours are goroutines that a server starts when it is first needed and keeps
 // until it is drained: they are not the client's.
-var ours = []string{"trestle/transport.(*loopConn).Read"} // sessions that serve all modern callers
+var ours = []string{
+	"trestle/transport.(*loopConn).Read", // sessions that serve all modern callers
+	"trestle/plugin.(*Manager).again",    // the time until a circuit is tried again
+}
 
 // labeled returns the stacks of the goroutines with a label.
 func labeled(id string) []string {

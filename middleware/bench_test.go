@@ -1,6 +1,8 @@
 package middleware_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"testing"
@@ -39,6 +41,23 @@ func BenchmarkStack(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = h(ctx, "tools/call", req)
+			}
+		})
+	}
+}
+
+// BenchmarkBounds is what the bounds of answers add to a small one.
+func BenchmarkBounds(b *testing.B) {
+	res := &mcp.CallToolResult{StructuredContent: json.RawMessage(`{"sum":3}`), Content: []mcp.Content{&mcp.TextContent{Text: `{"sum":3}`}}}
+	handler := func(context.Context, string, mcp.Request) (mcp.Result, error) { return res, nil }
+	for name, h := range map[string]mcp.MethodHandler{
+		"none": handler, "limit": middleware.LimitResult(1 << 20)(handler),
+		"limit and strip": middleware.Chain(middleware.LimitResult(1<<20), middleware.StripHidden())(handler),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = h(b.Context(), "tools/call", nil)
 			}
 		})
 	}

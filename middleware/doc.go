@@ -11,6 +11,9 @@
 //	             see; the cause stays with Log, which therefore is outside
 //	             (audit, authorization and rate limits, which package ratelimit
 //	             has, have their place here)
+//	LimitResult  an answer has a bound, whoever of those below it makes it
+//	StripHidden  and no characters that nobody sees, where that is wanted
+//	             (what answers in a handler's place belongs here)
 //	Concurrency  after what refuses cheaply, so that the refused hold no slot
 //	Timeout      inside Concurrency, so that a slot is free at the deadline
 //	             even if the handler runs on

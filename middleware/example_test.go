@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -64,4 +65,28 @@ func ExampleFailure() {
 	// Output:
 	// no such city
 	// <nil>
+}
+
+func ExampleLimitResult() {
+	h := middleware.LimitResult(50)(func(context.Context, string, mcp.Request) (mcp.Result, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: strings.Repeat("0123456789", 100)}}}, nil
+	})
+	res, err := h(context.Background(), "tools/call", nil)
+	if tool, ok := res.(*mcp.CallToolResult); ok && err == nil {
+		fmt.Println(tool.Content[0].(*mcp.TextContent).Text)
+	}
+	// Output:
+	// 012345678901234567
+	// [truncated: 982 of 1000 bytes left out]
+}
+
+func ExampleStripHidden() {
+	h := middleware.StripHidden()(func(context.Context, string, mcp.Request) (mcp.Result, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "\x1b[31mred\x1b[0m, and \u202ebackwards"}}}, nil
+	})
+	res, err := h(context.Background(), "tools/call", nil)
+	if tool, ok := res.(*mcp.CallToolResult); ok && err == nil {
+		fmt.Println(tool.Content[0].(*mcp.TextContent).Text)
+	}
+	// Output: red, and backwards
 }

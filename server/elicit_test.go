@@ -20,6 +20,7 @@ import (
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/mcptest"
+	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/server"
 )
 
@@ -305,11 +306,13 @@ func TestThreat37_StateIsBoundToPrincipalToolAndArguments(t *testing.T) {
 }
 
 func TestState_ExpiresAndSurvivesKeyRotation(t *testing.T) {
-	oldKey, newKey := []byte(strings.Repeat("o", 32)), []byte(strings.Repeat("n", 32))
+	oldKey := secret.New(strings.Repeat("o", 32))
+	newBytes := []byte(strings.Repeat("n", 32))
+	newKey, sameKey := secret.New(string(newBytes)), secret.New(base64.StdEncoding.EncodeToString(newBytes))
 	synctest.Test(t, func(t *testing.T) {
-		before := newManual(t, askingServer(t, server.Options{StateKeys: [][]byte{oldKey}, StateTTL: time.Minute}))
-		during := newManual(t, askingServer(t, server.Options{StateKeys: [][]byte{newKey, oldKey}, StateTTL: time.Minute}))
-		after := newManual(t, askingServer(t, server.Options{StateKeys: [][]byte{newKey}, StateTTL: time.Minute}))
+		before := newManual(t, askingServer(t, server.Options{StateKeys: []secret.Secret{oldKey}, StateTTL: time.Minute}))
+		during := newManual(t, askingServer(t, server.Options{StateKeys: []secret.Secret{newKey, oldKey}, StateTTL: time.Minute}))
+		after := newManual(t, askingServer(t, server.Options{StateKeys: []secret.Secret{sameKey}, StateTTL: time.Minute}))
 		first, err := before.round(t, "book", "R1", "", nil)
 		mustAdd(t, err)
 		next, err := during.round(t, "book", "R1", first.RequestState, isAnn)

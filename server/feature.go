@@ -72,17 +72,17 @@ func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 	var errs []error
 	switch {
 	case f.Tool != nil && f.CallTool != nil:
-		errs = append(errs, checkName(e.name), checkDescription(f.Tool.Description))
+		errs = append(errs, checkName(e.name), checkDescription(f.Tool.Description), checkSeen(f.Tool), checkSchemas(f.Tool))
 	case f.Prompt != nil && f.GetPrompt != nil:
-		errs = append(errs, checkName(e.name), checkDescription(f.Prompt.Description))
+		errs = append(errs, checkName(e.name), checkDescription(f.Prompt.Description), checkSeen(f.Prompt))
 		for _, a := range f.Prompt.Arguments {
 			e.arguments = append(e.arguments, a.Name)
 		}
 	case f.Resource != nil && f.Read != nil:
-		errs = append(errs, checkResourceURI(e.name), checkTitle(f.Resource.Name))
+		errs = append(errs, checkResourceURI(e.name), checkTitle(f.Resource.Name), checkSeen(f.Resource))
 		e.mimeType = f.Resource.MIMEType
 	case f.Template != nil && f.Read != nil:
-		errs = append(errs, e.parseTemplate(), checkTitle(f.Template.Name))
+		errs = append(errs, e.parseTemplate(), checkTitle(f.Template.Name), checkSeen(f.Template))
 		e.mimeType = f.Template.MIMEType
 	default:
 		return nil, errors.New("no definition, or no handler")
@@ -102,6 +102,19 @@ func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 		})
 	}
 	return all, errors.Join(append(errs, err)...)
+}
+
+// checkSchemas refuses schemas that refer to another place, since clients might
+// fetch it, and others that cannot be read. That there is none is for go-sdk to say.
+func checkSchemas(t *mcp.Tool) error {
+	var inErr, outErr error
+	if t.InputSchema != nil {
+		_, inErr = inputSchema[map[string]any](t.InputSchema)
+	}
+	if t.OutputSchema != nil {
+		_, outErr = newOutputFor[any](t.OutputSchema)
+	}
+	return errors.Join(inErr, outErr)
 }
 
 func readOnly(t *mcp.Tool) bool { return t.Annotations != nil && t.Annotations.ReadOnlyHint }

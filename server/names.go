@@ -1,9 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/trestle-mcp/trestle/internal/unseen"
 )
 
 const maxName = 64
@@ -29,6 +32,19 @@ func checkName(name string) error {
 func checkDescription(d string) error {
 	if strings.TrimSpace(d) == "" {
 		return errors.New("description: missing; a model chooses by it")
+	}
+	return nil
+}
+
+// checkSeen refuses what people would not see of a definition, and a model would
+// read: that is how instructions are smuggled into descriptions.
+func checkSeen(definition any) error {
+	raw, err := json.Marshal(definition)
+	if err != nil {
+		return nil //nolint:nilerr // said elsewhere
+	}
+	if r, found := unseen.InJSON(raw); found {
+		return fmt.Errorf("the character %U in it is not visible, and is read all the same", r)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/plugin"
+	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -28,6 +29,7 @@ const (
 	DefaultMaxInFlight  = 1024
 	DefaultDrainTimeout = 10 * time.Second
 	DefaultStateTTL     = 10 * time.Minute
+	DefaultMaxResult    = 1 << 20
 )
 
 // Options configure a server. The zero value is the production default; New
@@ -71,14 +73,25 @@ type Options struct {
 	// code exhausted. Zero means 1024; negative means no limit.
 	MaxInFlight int
 
+	// MaxResult bounds what a tool, prompt, resource or completion may answer, in
+	// bytes: see [middleware.LimitResult]. Zero means 1 MiB, which is more than a
+	// model reads and about what clients take; negative means no limit.
+	MaxResult int
+	// StripHidden takes control characters, overrides of direction and invisible
+	// characters out of answers, for servers that pass on what others wrote: see
+	// [middleware.StripHidden]. What is registered may not have any in either case.
+	StripHidden bool
+
 	// PageSize is how many items a list answers at once. Zero means 1000.
 	PageSize int
 
 	// StateKeys encrypt what [Ask] and [Elicit] send through a modern client,
-	// and the cursors of lists where there is a Policy. Each has 32 bytes; the first seals, all open, so a new key is added in
-	// front and the old one removed after StateTTL. All replicas of a server
-	// need the same keys. None: a random key and, when first used, a warning.
-	StateKeys [][]byte
+	// and the cursors of lists where there is a Policy. Each is 32 random bytes, or
+	// their base64 as "openssl rand -base64 32" writes it. The first seals, all
+	// open, so a new key is added in front and the old one removed after StateTTL.
+	// All replicas of a server need the same keys. None: a random key and, when
+	// first used, a warning.
+	StateKeys []secret.Secret
 	// StateTTL is how long a user may take to answer, and a client to ask for
 	// the next page. Zero means 10 minutes.
 	StateTTL time.Duration
@@ -145,6 +158,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.StateKeys = slices.Clone(o.StateKeys)
 	setDefault(&o.Timeout, DefaultTimeout)
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&o.MaxResult, DefaultMaxResult)
 	setDefault(&o.StateTTL, DefaultStateTTL)
 	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
 	setDefault(&o.Path, DefaultPath)

@@ -29,6 +29,8 @@ type Server struct {
 	notices       notices
 	plugins       *plugin.Manager
 
+	subscribers subscribers
+
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
 	aliases   atomic.Bool          // some tool has one
@@ -73,7 +75,7 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 	)
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
-	s.mcp.AddSendingMiddleware(s.notices.middleware)
+	s.mcp.AddSendingMiddleware(s.notices.middleware, s.sendUpdates)
 	if err := errors.Join(s.addInfo(), s.addEvents(), s.addPlugins(plugins)); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
@@ -125,7 +127,8 @@ func (s *Server) Name() string { return s.name }
 // handler, use the function [Logger].
 func (s *Server) Logger() *zap.Logger { return s.log }
 
-// ResourceUpdated tells the clients that subscribed to uri that it changed.
+// ResourceUpdated tells the clients that subscribed to uri that it changed, but
+// for those who may not read it any more.
 func (s *Server) ResourceUpdated(ctx context.Context, uri string) error {
 	return s.mcp.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: uri})
 }

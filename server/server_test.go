@@ -16,6 +16,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/mcptest"
+	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/server"
 )
 
@@ -44,7 +45,7 @@ func tool(name string) server.Tool { return server.Tool{Name: name, Description:
 
 func TestNew_ReturnsAllMistakesTogether(t *testing.T) {
 	_, err := server.New("", "", &server.Options{
-		StateKeys: [][]byte{[]byte("short")}, Path: "mcp", PageSize: -1, StateTTL: -1,
+		StateKeys: []secret.Secret{secret.New("short")}, Path: "mcp", PageSize: -1, StateTTL: -1,
 	})
 	if err == nil {
 		t.Fatal("no error")

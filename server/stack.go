@@ -24,6 +24,8 @@ import (
 //	checkURIs    refuses URIs that no sound client sends
 //	Authorize    only what the policy allows the caller, if there is a policy
 //	RateLimit    the rules of RateLimits
+//	LimitResult  cuts answers at MaxResult, those of Middleware too
+//	StripHidden  takes out characters that nobody sees, if the options say so
 //	Middleware   the options' own
 //	Concurrency  sheds load beyond MaxInFlight
 //	Timeout      ends calls at their deadline
@@ -33,8 +35,8 @@ import (
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
 // Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
-// StateTTL, RateLimits, RateLimitHeaders, Middleware, MaxInFlight and Timeout
-// matter here. Mistakes are not looked for, but rate limits with one let nobody
+// StateTTL, RateLimits, RateLimitHeaders, MaxResult, StripHidden, Middleware,
+// MaxInFlight and Timeout matter here. Mistakes are not looked for, but rate limits with one let nobody
 // call. What [Tool] and its like require is for a Server.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
@@ -60,10 +62,19 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 		checkURIs,
 		authorize,
 		o.limits(),
+		middleware.LimitResult(o.MaxResult),
+		o.stripHidden(),
 		middleware.Chain(o.Middleware...),
 		middleware.Concurrency(o.MaxInFlight),
 		deadline.Middleware(),
 	)
+}
+
+func (o *Options) stripHidden() mcp.Middleware {
+	if !o.StripHidden {
+		return nil
+	}
+	return middleware.StripHidden()
 }
 
 func (s *Server) stack() mcp.Middleware {

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/internal/seal"
+	"github.com/trestle-mcp/trestle/secret"
 )
 
 // sealer seals the state of questions.
@@ -22,7 +24,7 @@ type sealer struct {
 }
 
 // newSealer returns a sealer for the keys, or for a random one without any.
-func newSealer(keys [][]byte, ttl time.Duration, log *zap.Logger) (*sealer, error) {
+func newSealer(keys []secret.Secret, ttl time.Duration, log *zap.Logger) (*sealer, error) {
 	s := &sealer{warn: func() {}}
 	if len(keys) == 0 {
 		s.warn = sync.OnceFunc(func() {
@@ -30,12 +32,28 @@ func newSealer(keys [][]byte, ttl time.Duration, log *zap.Logger) (*sealer, erro
 				" it does not survive a restart, and other replicas cannot read it; set Options.StateKeys")
 		})
 	}
+	raw := make([][]byte, len(keys))
+	for i, key := range keys {
+		raw[i] = keyBytes(key)
+	}
 	var err error
-	s.Box, err = seal.New(keys, ttl)
+	s.Box, err = seal.New(raw, ttl)
 	if err != nil {
 		return nil, fmt.Errorf("option StateKeys: %w", err)
 	}
 	return s, nil
+}
+
+// keyBytes returns the key itself, also of one in base64. No text is both, by
+// its length.
+func keyBytes(key secret.Secret) []byte {
+	text := key.Reveal()
+	if len(text) != seal.KeyBytes {
+		if raw, err := base64.StdEncoding.DecodeString(text); err == nil && len(raw) == seal.KeyBytes {
+			return raw
+		}
+	}
+	return []byte(text)
 }
 
 // Seal returns plain sealed, see [seal.Box.Seal].

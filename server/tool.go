@@ -127,7 +127,9 @@ func AddSDKTool[In, Out any](to Target, t *mcp.Tool, h mcp.ToolHandlerFor[In, Ou
 
 // AddRawTool registers go-sdk's untyped handler unchanged: arguments are
 // neither decoded nor validated, and the result is sent as it is. t needs an
-// InputSchema and is not changed. access says what callers need.
+// InputSchema and is not changed; like with [AddTool] a schema that refers to
+// another place is a mistake, since clients might fetch it. access says what
+// callers need.
 func (s *Server) AddRawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) error {
 	return s.AddFeature(plugin.RawTool(t, h, access...))
 }

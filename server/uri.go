@@ -91,5 +91,10 @@ func (s *Server) subscribe(ctx context.Context, req *mcp.SubscribeRequest) error
 	if e == nil {
 		return absent.Subscription(uri, nil)
 	}
-	return s.permit(ctx, req, e.gate, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri}, absent.Subscription)
+	if err := s.permit(ctx, req, e.gate, auth.Action{Verb: auth.Read, Kind: auth.Resources, Name: uri}, absent.Subscription); err != nil {
+		return err
+	}
+	who, _ := auth.PrincipalFrom(ctx)
+	s.subscribers.put(req.Session, who)
+	return nil
 }

@@ -61,7 +61,12 @@ func run(ctx context.Context, opts *server.Options, chaos bool, w io.Writer) err
 }
 
 func newServer(opts *server.Options, chaos bool) (*server.Server, error) {
-	srv, err := server.New("trestle-conformance", "1.0.0", opts)
+	var own server.Options
+	if opts != nil {
+		own = *opts
+	}
+	own.MaxResult = -1 // chaos_big answers with as much as it is asked for
+	srv, err := server.New("trestle-conformance", "1.0.0", &own)
 	if err != nil {
 		return nil, err
 	}

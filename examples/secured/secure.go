@@ -9,13 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
-	"github.com/trestle-mcp/trestle/middleware/ratelimit"
+	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
 )
@@ -29,6 +28,8 @@ type security struct {
 	hosts  []string // that it is called by; nil: this machine's addresses
 	guard  *auth.Guard
 	policy *auth.Policy
+	stores *stores
+	keys   []secret.Secret // that the replicas share; nil: a random one
 }
 
 // secure does what the flags say. trusted is the issuer.
@@ -49,8 +50,17 @@ func (c *config) secure(ctx context.Context, trusted string, events *slog.Logger
 	if s.guard, err = c.newGuard(ctx, trusted, s.url, events); err != nil {
 		return nil, err
 	}
-	s.policy, err = c.openPolicy(events)
-	return s, err
+	if s.policy, err = c.openPolicy(events); err != nil {
+		return nil, err
+	}
+	if s.stores, err = c.openStores(events); err != nil {
+		_ = s.policy.Close() // it returns nil
+		return nil, err
+	}
+	if !c.stateKey.IsZero() {
+		s.keys = []secret.Secret{c.stateKey}
+	}
+	return s, nil
 }
 
 func (c *config) newGuard(ctx context.Context, trusted, resource string, events *slog.Logger) (*auth.Guard, error) {
@@ -84,22 +94,24 @@ func (c *config) openPolicy(events *slog.Logger) (*auth.Policy, error) {
 	return auth.NewPolicy(spec)
 }
 
-func (s *security) close() { _ = s.policy.Close() } // it returns nil
+func (s *security) close() {
+	_ = s.policy.Close() // it returns nil
+	s.stores.close()
+}
 
 func (s *security) options(addr string, log *zap.Logger) *server.Options {
 	return &server.Options{
-		Title:  "Notes",
-		Addr:   addr,
-		HTTP:   transport.Options{AllowedHosts: s.hosts},
-		Auth:   s.guard,
-		Policy: s.policy,
-		Logger: log,
-		Audit:  server.AuditLog(log), // what was allowed and denied, and why
-		RateLimits: []ratelimit.Rule{
-			{Name: "caller", Key: ratelimit.By(callerKey), Limiter: ratelimit.SlidingWindow(50, time.Second)},
-			{Name: "writes", Key: ratelimit.By(callerKey), Limiter: ratelimit.SlidingWindow(20, time.Minute), Tools: []string{"note_write"}},
-		},
+		Title:            "Notes",
+		Addr:             addr,
+		HTTP:             transport.Options{AllowedHosts: s.hosts, SessionStore: s.stores.kept},
+		Auth:             s.guard,
+		Policy:           s.policy,
+		Logger:           log,
+		Audit:            server.AuditLog(log), // what was allowed and denied, and why
+		RateLimits:       s.stores.limits,
 		RateLimitHeaders: true,
+		StateKeys:        s.keys,
+		StripHidden:      true, // what a note hides, its reader would not see
 	}
 }
 
@@ -109,10 +121,4 @@ func newLog(w io.Writer) *zap.Logger {
 	format := zap.NewProductionEncoderConfig()
 	format.TimeKey, format.EncodeTime, format.EncodeDuration = "time", zapcore.RFC3339NanoTimeEncoder, zapcore.StringDurationEncoder
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
-}
-
-// callerKey gives each caller budgets of its own.
-func callerKey(ctx context.Context) string {
-	who, _ := auth.PrincipalFrom(ctx)
-	return who.Key()
 }

@@ -54,3 +54,9 @@ func TestNew_CostsACallNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestLocal_ABudgetLiesWithinOneLineOfTheCache(t *testing.T) {
+	if window, counts := ratelimit.SlotSizes(); window != 64 || counts != 32 {
+		t.Errorf("slots of %d and %d bytes, want 64 and 32", window, counts)
+	}
+}

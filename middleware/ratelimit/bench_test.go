@@ -50,6 +50,12 @@ func BenchmarkAllow(b *testing.B) {
 				_, _ = l.Allow(ctx, next(), 1)
 			}
 		})
+		// The same without visits to memory that is in no cache.
+		b.Run(name+" one key", func(b *testing.B) {
+			for b.Loop() {
+				_, _ = l.Allow(ctx, `"https://issuer.example""user-1`, 1)
+			}
+		})
 		b.Run(name+" parallel", func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				next := callers(1)

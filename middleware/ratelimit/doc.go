@@ -14,7 +14,7 @@
 //
 // There are three local limiters. [SlidingWindow] is exact: never more than the
 // limit within any window, for any arrivals, at 8 bytes for each call in it.
-// [SlidingCounter] takes 24 bytes for any limit, and can be wrong by what its
+// [SlidingCounter] takes 16 bytes for any limit, and can be wrong by what its
 // document says. [TokenBucket] is golang.org/x/time/rate for each key. A window
 // is half open: what was allowed at t is out of it at t plus its length.
 //

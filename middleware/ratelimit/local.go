@@ -38,6 +38,7 @@ type Local struct {
 
 // A store is a table of any state.
 type store interface {
+	allow(key string, cost int) Decision
 	id(key string) id
 	lock(key id)
 	unlock(key id)
@@ -62,7 +63,7 @@ func SlidingWindow(limit int, window time.Duration) *Local {
 	})
 }
 
-// SlidingCounter approximates [SlidingWindow] with 24 bytes a budget, for large
+// SlidingCounter approximates [SlidingWindow] with 16 bytes a budget, for large
 // limits. It counts in buckets of a window's length, and takes the bucket
 // before as spread evenly. For steady arrivals that is right; after a burst at
 // the end of a bucket it can allow up to, but not reaching, twice the limit
@@ -124,15 +125,16 @@ func (l *Local) Allow(_ context.Context, key string, cost int) (Decision, error)
 	if err := l.check(cost); err != nil {
 		return Decision{}, err
 	}
-	id := l.store.id(key)
-	l.store.lock(id)
-	t := now()
-	d, at := l.inspect(id, t, cost)
-	if d.Allowed && cost > 0 {
-		l.store.take(id, at, t, cost, false)
+	if cost <= l.limit {
+		return l.store.allow(key, cost), nil
 	}
-	l.store.unlock(id)
-	return d, nil
+	return never(l.store.allow(key, 0)), nil
+}
+
+// never is d for a cost that does not fit into the limit.
+func never(d Decision) Decision {
+	d.Allowed, d.RetryAfter = false, Never
+	return d
 }
 
 // Remaining implements [Limiter].
@@ -180,6 +182,5 @@ func (l *Local) inspect(key id, now int64, cost int) (Decision, int) {
 		return l.store.inspect(key, now, cost)
 	}
 	d, at := l.store.inspect(key, now, 0)
-	d.Allowed, d.RetryAfter = false, Never
-	return d, at
+	return never(d), at
 }

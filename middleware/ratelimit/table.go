@@ -65,8 +65,9 @@ func newTable[S any](alg algorithm[S], maxKeys int) *table[S] {
 	}
 }
 
+// id is never the zero id.
 func (t *table[S]) id(key string) id {
-	return id{maphash.String(t.seeds[0], key), maphash.String(t.seeds[1], key)}
+	return id{maphash.String(t.seeds[0], key), maphash.String(t.seeds[1], key) | 1}
 }
 
 // shard goes by the high bits of the hash; slots go by the low ones.
@@ -76,6 +77,21 @@ func (t *table[S]) shard(key id) *shard[S] {
 
 func (t *table[S]) lock(key id)   { t.shard(key).mu.Lock() }
 func (t *table[S]) unlock(key id) { t.shard(key).mu.Unlock() }
+
+// allow is all of it for one charge, which is at most the limit.
+func (t *table[S]) allow(key string, cost int) Decision {
+	id := t.id(key)
+	sh := t.shard(id)
+	sh.mu.Lock()
+	now := now()
+	at := sh.find(id)
+	d := t.alg.inspect(sh.state(at), now, cost)
+	if d.Allowed && cost > 0 {
+		t.take(id, at, now, cost, false)
+	}
+	sh.mu.Unlock()
+	return d
+}
 
 // inspect decides about key, which it also tells the slot of. A key without
 // one is judged by the overflow: it gets that, or what inherits from it.
@@ -148,7 +164,7 @@ func (t *table[S]) sweep(sh *shard[S], now int64) {
 		if sh.hand >= len(sh.slots) {
 			sh.hand = 0
 		}
-		if s := &sh.slots[sh.hand]; !s.used || !t.alg.idle(&s.state, now) {
+		if s := &sh.slots[sh.hand]; !s.used() || !t.alg.idle(&s.state, now) {
 			sh.hand++
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,10 +100,12 @@ func TestCircuit_OpensAfterRepeatedPanicsAndIsTriedAgainWithBackoff(t *testing.T
 func TestCircuit_KeepsTryingWhatDoesNotStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, h := newManager(t, plugin.Options{MaxPanics: 1, MaxBackoff: 3 * time.Second})
-		ill, starts := true, 0
+		var mended atomic.Bool
+		var starts atomic.Int64
+		ill := true
 		p := panicking("p", &ill)
 		p.start = func(context.Context) error {
-			if starts++; starts > 1 && ill {
+			if starts.Add(1) > 1 && !mended.Load() {
 				panic("still")
 			}
 			return nil
@@ -110,10 +113,10 @@ func TestCircuit_KeepsTryingWhatDoesNotStart(t *testing.T) {
 		must(t, m.Register(t.Context(), p))
 		calls(t, h, "p", 1)
 		pass(time.Second + 2*time.Second + 3*time.Second)
-		if s, _ := m.Status("p"); starts != 4 || s.State != plugin.Tripped || !strings.Contains(s.Reason, "panic in Start: still") || time.Until(s.RetryAt) != 3*time.Second {
-			t.Errorf("%d starts, %+v", starts, s)
+		if s, _ := m.Status("p"); starts.Load() != 4 || s.State != plugin.Tripped || !strings.Contains(s.Reason, "panic in Start: still") || time.Until(s.RetryAt) != 3*time.Second {
+			t.Errorf("%d starts, %+v", starts.Load(), s)
 		}
-		ill = false
+		mended.Store(true)
 		pass(3 * time.Second)
 		if stateOf(m, "p") != plugin.Enabled {
 			t.Error(stateOf(m, "p"))

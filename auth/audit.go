@@ -14,11 +14,15 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/eventstore"
 )
 
 // An AuditRecord is one call, as it was decided and as it ended. What the caller
 // sent is in it only as names and a digest.
 type AuditRecord struct {
+	// ID tells the record from all others. A record that is given to a sink again,
+	// because it failed, has the same.
+	ID       string
 	Time     time.Time // when the call came
 	Duration time.Duration
 
@@ -148,7 +152,11 @@ func (a *auditor) record(ctx context.Context, r *AuditRecord) error {
 // caller that leaves is recorded like others.
 const auditTime = 10 * time.Second
 
-func (a *auditor) write(ctx context.Context, r *AuditRecord) (err error) {
+func (a *auditor) write(ctx context.Context, r *AuditRecord) error {
+	return inAuditTime(ctx, func(ctx context.Context) error { return a.Sink.Audit(ctx, r) })
+}
+
+func inAuditTime(ctx context.Context, write func(context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("auth: the audit sink panicked: %v", v)
@@ -156,7 +164,7 @@ func (a *auditor) write(ctx context.Context, r *AuditRecord) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTime)
 	defer cancel()
-	return a.Sink.Audit(ctx, r)
+	return write(ctx)
 }
 
 func errNotAudited(cause error) error {
@@ -166,7 +174,8 @@ func errNotAudited(cause error) error {
 func (a *auditor) begin(ctx context.Context, method string, req mcp.Request, wants []wanted) *AuditRecord {
 	who, _ := PrincipalFrom(ctx)
 	r := &AuditRecord{
-		Time: time.Now(), Principal: who.Key(), Method: method, TraceID: traceID(req), Arguments: a.digest(req.GetParams()),
+		ID: eventstore.NewID(), Time: time.Now(), Principal: who.Key(), Method: method,
+		TraceID: traceID(req), Arguments: a.digest(req.GetParams()),
 	}
 	if who != nil {
 		r.Tenant = who.Tenant

@@ -61,9 +61,20 @@ func (o *arrears) first() *AuditRecord {
 
 var errOwed = errors.New("auth: audit records are still to be written")
 
-// A BufferedSink hands records on to another sink without making calls wait.
-// What does not fit into its buffer, or what that sink refuses, is lost and
-// counted.
+// A BatchSink takes several records at a time, for less than they cost one by
+// one. After an error some may be kept; each can be given to Audit then, which
+// keeps none twice.
+type BatchSink interface {
+	Sink
+	AuditBatch(ctx context.Context, records []*AuditRecord) error
+}
+
+// maxBatch is how many records are given to a [BatchSink] at a time.
+const maxBatch = 256
+
+// A BufferedSink hands records on to another sink without making calls wait, many
+// at a time to a [BatchSink]. What does not fit into its buffer, or what that
+// sink refuses, is lost and counted.
 type BufferedSink struct {
 	sink    Sink
 	onLost  func(r *AuditRecord, err error)
@@ -93,14 +104,48 @@ func (b *BufferedSink) run() {
 	defer close(b.done)
 	a := auditor{AuditOptions: AuditOptions{Sink: b.sink}}
 	for r := range b.records {
-		err := b.ctx.Err()
-		if err == nil {
-			err = a.write(b.ctx, r)
-		}
-		if err != nil {
-			b.lose(r, err)
+		for _, r := range b.unwritten(append([]*AuditRecord{r}, b.waiting()...)) {
+			err := b.ctx.Err()
+			if err == nil {
+				err = a.write(b.ctx, r)
+			}
+			if err != nil {
+				b.lose(r, err)
+			}
 		}
 	}
+}
+
+// waiting takes what is in the buffer, for a sink that takes many.
+func (b *BufferedSink) waiting() (records []*AuditRecord) {
+	if _, ok := b.sink.(BatchSink); !ok {
+		return nil
+	}
+	for len(records) < maxBatch-1 {
+		select {
+		case r, open := <-b.records:
+			if !open {
+				return records
+			}
+			records = append(records, r)
+		default:
+			return records
+		}
+	}
+	return records
+}
+
+// unwritten writes records together, and returns those that are left for single
+// writes, which find out what was wrong with which.
+func (b *BufferedSink) unwritten(records []*AuditRecord) []*AuditRecord {
+	sink, ok := b.sink.(BatchSink)
+	if !ok || len(records) == 1 || b.ctx.Err() != nil {
+		return records
+	}
+	if inAuditTime(b.ctx, func(ctx context.Context) error { return sink.AuditBatch(ctx, records) }) != nil {
+		return records
+	}
+	return nil
 }
 
 func (b *BufferedSink) lose(r *AuditRecord, err error) {

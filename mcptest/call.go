@@ -3,7 +3,6 @@ package mcptest
 import (
 	"encoding/json"
 	"strings"
-	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -13,21 +12,22 @@ import (
 
 // A Call is the outcome of a tool call.
 type Call struct {
+	Outcome
+
 	// Result is what the tool answered; nil if the call failed with a
 	// protocol error.
 	Result *mcp.CallToolResult
-	// Err is the failure: a protocol error or an isError result, or nil.
-	Err error
-
-	tb   testing.TB
-	what string
 }
 
-// Call calls a tool with arguments that encode as JSON; nil means none.
+// Call calls a tool with arguments that encode as JSON; nil means none. It asks
+// for progress, which [Outcome.Progress] has.
 func (c *Client) Call(tool string, args any) *Call {
 	c.tb.Helper()
-	res, err := c.CallTool(c.tb.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
-	call := &Call{tb: c.tb, what: describe(tool, args), Err: err}
+	call := &Call{Outcome: c.outcome("call "+tool, args)}
+	params := &mcp.CallToolParams{Name: tool, Arguments: args}
+	params.SetProgressToken(call.token)
+	res, err := c.CallTool(c.tb.Context(), params)
+	call.Err = err
 	if err == nil {
 		call.Result, call.Err = res, middleware.Failure(res, nil)
 	}
@@ -36,21 +36,23 @@ func (c *Client) Call(tool string, args any) *Call {
 
 // OK fails the test unless the call succeeded.
 func (c *Call) OK() *Call {
-	c.tb.Helper()
-	if c.Err != nil {
-		c.tb.Fatalf("%s failed: %v\nresult: %s", c.what, c.Err, asJSON(c.Result))
-	}
+	c.c.tb.Helper()
+	c.ok()
 	return c
 }
 
 // Fails fails the test unless the call failed with code.
 func (c *Call) Fails(code mcperrors.Code) *Call {
-	c.tb.Helper()
-	if c.Err == nil {
-		c.tb.Fatalf("%s succeeded, want a failure with code %s\nresult: %s", c.what, code, asJSON(c.Result))
-	}
-	if got := mcperrors.CodeOf(c.Err); got != code {
-		c.tb.Fatalf("%s failed with code %s, want %s: %v", c.what, got, code, c.Err)
+	c.c.tb.Helper()
+	c.fails(code)
+	return c
+}
+
+// Says fails the test unless [Call.Text] contains part.
+func (c *Call) Says(part string) *Call {
+	c.c.tb.Helper()
+	if !strings.Contains(c.Text(), part) {
+		c.fatalf("does not say %q", part)
 	}
 	return c
 }
@@ -70,29 +72,33 @@ func (c *Call) Text() string {
 	return strings.Join(texts, "\n")
 }
 
+// Structured returns the structured content as JSON. It fails the test if there
+// is none.
+func (c *Call) Structured() json.RawMessage {
+	c.c.tb.Helper()
+	if c.Result == nil || c.Result.StructuredContent == nil {
+		c.fatalf("has no structured content: %v", c.Err)
+		return nil
+	}
+	raw, err := json.Marshal(c.Result.StructuredContent)
+	if err != nil {
+		c.fatalf("has structured content that is no JSON: %v", err)
+	}
+	return raw
+}
+
 // Decode decodes the structured content into v, and fails the test if there is
 // none or it does not fit.
 func (c *Call) Decode(v any) *Call {
-	c.tb.Helper()
-	if c.Result == nil || c.Result.StructuredContent == nil {
-		c.tb.Fatalf("%s has no structured content: %v\nresult: %s", c.what, c.Err, asJSON(c.Result))
-	}
-	raw, err := json.Marshal(c.Result.StructuredContent)
-	if err == nil {
-		err = json.Unmarshal(raw, v)
-	}
-	if err != nil {
-		c.tb.Fatalf("%s: structured content %s does not fit %T: %v", c.what, raw, v, err)
-	}
+	c.c.tb.Helper()
+	c.decode(c.Structured(), v)
 	return c
 }
 
-func describe(tool string, args any) string { return "call " + tool + "(" + asJSON(args) + ")" }
-
-func asJSON(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(raw)
+// Equal fails the test with a diff unless the structured content is, as JSON,
+// what want is.
+func (c *Call) Equal(want any) *Call {
+	c.c.tb.Helper()
+	c.equal(c.Structured(), want)
+	return c
 }

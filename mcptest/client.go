@@ -2,97 +2,76 @@ package mcptest
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/auth"
-	"github.com/trestle-mcp/trestle/internal/era"
 	"github.com/trestle-mcp/trestle/server"
 )
 
 // A Client is connected to the server under test. Its go-sdk session is
-// embedded, so every method of it is at hand; [Client.Call] is for tests.
-// It is safe for concurrent use, but its methods that fail the test must run on
-// the test's goroutine.
+// embedded, so every method of it is at hand; the methods declared here are for
+// tests: they fail the test when something goes wrong that it did not ask for.
+//
+// It is safe for concurrent use, but what may fail the test must run on the
+// test's goroutine.
 type Client struct {
 	*mcp.ClientSession
-	tb testing.TB
+
+	tb       testing.TB
+	x        *exchange
+	await    awaited
+	patience time.Duration
+	watching bool
+	calls    callCounter
 }
-
-// An Option changes how [New] connects.
-type Option func(*config)
-
-type config struct {
-	connect   func(testing.TB, *server.Server, *config) mcp.Transport
-	version   string
-	client    *mcp.ClientOptions
-	principal *auth.Principal
-}
-
-// OverHTTP connects over HTTP on loopback instead of in memory.
-func OverHTTP() Option { return func(c *config) { c.connect = overHTTP } }
-
-// OverStdio connects through pipes and the stdio transport instead of in memory.
-func OverStdio() Option { return func(c *config) { c.connect = overStdio } }
-
-// Legacy speaks 2025-11-25, the last version with a handshake, instead of the
-// newest version.
-func Legacy() Option { return Version(era.LastLegacy) }
-
-// Version speaks the given protocol version, such as "2025-06-18".
-func Version(v string) Option { return func(c *config) { c.version = v } }
-
-// As calls as p. Over HTTP, p arrives as a verified token, which has no roles
-// and no tenant. The default is an anonymous caller.
-func As(p *auth.Principal) Option { return func(c *config) { c.principal = p } }
-
-// WithClient sets options of go-sdk's client, such as its elicitation handler.
-func WithClient(o *mcp.ClientOptions) Option { return func(c *config) { c.client = o } }
 
 // New returns a client connected to srv, in memory and in the newest version
-// unless options say otherwise. It fails the test if it cannot connect, and
-// disconnects when the test ends. One server may have many clients.
+// unless options say otherwise. It fails the test if it cannot connect.
+//
+// When the test ends, the client disconnects, and the test fails if a session of
+// it, or a goroutine that was started on its behalf, is still there: see
+// [LeaksAllowed]. One server may have many clients.
 func New(tb testing.TB, srv *server.Server, opts ...Option) *Client {
 	tb.Helper()
-	cfg := &config{connect: inMemory, version: era.FirstModern}
-	for _, o := range opts {
-		o(cfg)
-	}
-	transport := cfg.connect(tb, srv, cfg)
-	client := mcp.NewClient(&mcp.Implementation{Name: "mcptest", Version: "1"}, cfg.client)
-	session, err := client.Connect(tb.Context(), transport, &mcp.ClientSessionOptions{ProtocolVersion: cfg.version})
+	cfg := configure(opts)
+	c := &Client{tb: tb, x: newExchange(), patience: cfg.patience, watching: cfg.watching}
+	var err error
+	cfg.leaks.start(tb, cfg.patience, func() {
+		transport := cfg.connect(tb, srv, cfg, c.x)
+		client := mcp.NewClient(&mcp.Implementation{Name: "mcptest", Version: "1"}, cfg.clientOptions())
+		for _, uri := range cfg.roots {
+			client.AddRoots(&mcp.Root{URI: uri})
+		}
+		c.ClientSession, err = client.Connect(tb.Context(), transport, &mcp.ClientSessionOptions{ProtocolVersion: cfg.version})
+	})
 	if err != nil {
-		tb.Fatalf("mcptest: connecting: %v", err)
+		tb.Fatalf("mcptest: connecting: %v%s", err, show(c.x.all()))
 	}
 	tb.Cleanup(func() {
-		if err := session.Close(); err != nil {
+		if err := c.Close(); err != nil {
 			tb.Errorf("mcptest: closing the client: %v", err)
 		}
 	})
-	if got := session.InitializeResult().ProtocolVersion; got != cfg.version {
+	if got := c.InitializeResult().ProtocolVersion; got != cfg.version {
 		tb.Fatalf("mcptest: the server speaks %s, want %s", got, cfg.version)
 	}
-	return &Client{ClientSession: session, tb: tb}
+	return c
 }
 
-// Matrix runs test as a subtest over each transport in each era.
-func Matrix(t *testing.T, srv *server.Server, test func(t *testing.T, c *Client), opts ...Option) {
-	t.Helper()
-	transports := []struct {
-		name   string
-		option Option
-	}{
-		{"memory", func(*config) {}}, {"http", OverHTTP()}, {"stdio", OverStdio()},
+// Exchange returns what went over the wire between this client and its server,
+// in order: the last 5,000 messages at least. What is on the way is not there
+// yet.
+func (c *Client) Exchange() []Message {
+	all := c.x.all()
+	messages := make([]Message, len(all))
+	for i, m := range all {
+		messages[i] = m.Message
 	}
-	for _, tr := range transports {
-		for _, version := range []string{era.LastLegacy, era.FirstModern} {
-			t.Run(tr.name+"/"+version, func(t *testing.T) {
-				test(t, New(t, srv, append(slices.Clip(opts), tr.option, Version(version))...))
-			})
-		}
-	}
+	return messages
 }
 
 // context returns the one a server session runs in: it outlives the test's,
@@ -100,4 +79,16 @@ func Matrix(t *testing.T, srv *server.Server, test func(t *testing.T, c *Client)
 func (c *config) context(tb testing.TB) context.Context {
 	tb.Helper()
 	return auth.WithPrincipal(context.WithoutCancel(tb.Context()), c.principal)
+}
+
+// patient returns a channel that fires when waiting for something that ought to
+// happen has no more sense.
+func (c *Client) patient() (<-chan time.Time, func()) {
+	timer := time.NewTimer(c.patience)
+	return timer.C, func() { timer.Stop() }
+}
+
+func (c *Client) fatalf(format string, args ...any) {
+	c.tb.Helper()
+	c.tb.Fatalf("%s", fmt.Sprintf(format, args...))
 }

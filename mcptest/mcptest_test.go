@@ -1,41 +1,13 @@
 package mcptest_test
 
 import (
-	"context"
-	"fmt"
-	"runtime"
 	"strings"
 	"testing"
-
-	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/mcptest"
 	"github.com/trestle-mcp/trestle/server"
 )
-
-type addIn struct {
-	A int `json:"a" validate:"gte=0"`
-	B int `json:"b"`
-}
-
-type addOut struct {
-	Sum int `json:"sum"`
-}
-
-func newServer(t *testing.T) *server.Server {
-	t.Helper()
-	srv, err := server.New("calc", "1.0.0", &server.Options{Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = server.AddTool(srv, server.Tool{Name: "add", Description: "Add two integers."},
-		func(_ context.Context, in addIn) (addOut, error) { return addOut{in.A + in.B}, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return srv
-}
 
 func TestMatrix_RunsEveryTransportInBothEras(t *testing.T) {
 	var versions []string
@@ -61,29 +33,6 @@ func TestVersion_IsSpoken(t *testing.T) {
 	}
 }
 
-// failed runs f with a testing.TB that notes failures instead of failing.
-func failed(t *testing.T, f func(testing.TB)) string {
-	t.Helper()
-	tb := &fake{TB: t}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f(tb)
-	}()
-	<-done
-	return tb.message
-}
-
-type fake struct {
-	testing.TB
-	message string
-}
-
-func (f *fake) Fatalf(format string, args ...any) {
-	f.message = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 func TestAssertions_CanFailAndShowTheExchange(t *testing.T) {
 	srv := newServer(t)
 	tests := []struct {
@@ -96,6 +45,18 @@ func TestAssertions_CanFailAndShowTheExchange(t *testing.T) {
 		{"Fails with another code", func(c *mcptest.Client) { c.Call("add", addIn{A: -1}).Fails(mcperrors.Conflict) }, []string{"validation", "conflict"}},
 		{"Decode of nothing", func(c *mcptest.Client) { c.Call("nosuch", nil).Decode(new(addOut)) }, []string{"no structured content"}},
 		{"Decode that does not fit", func(c *mcptest.Client) { c.Call("add", addIn{}).Decode(new([]string)) }, []string{"does not fit"}},
+		{"Equal", func(c *mcptest.Client) { c.Call("add", addIn{1, 2}).Equal(addOut{4}) }, []string{"-want +got", `"3"`, `--> {"jsonrpc":"2.0"`, "<-- "}},
+		{"Says", func(c *mcptest.Client) { c.Call("add", addIn{1, 2}).Says("four") }, []string{`does not say "four"`}},
+		{"Read", func(c *mcptest.Client) { c.Read("a://none").OK() }, []string{`read("a://none") failed`, "resources/read"}},
+		{"Read that ought to fail", func(c *mcptest.Client) { c.Read("memo://one").Fails(mcperrors.NotFound) }, []string{"succeeded"}},
+		{"Read of another kind", func(c *mcptest.Client) { c.Read("memo://one").Decode(new(int)) }, []string{"does not fit"}},
+		{"Prompt", func(c *mcptest.Client) { c.Prompt("none", nil).OK() }, []string{`prompt none(null) failed`}},
+		{"Prompt that ought to fail", func(c *mcptest.Client) { c.Prompt("greet", map[string]string{"name": "Ann"}).Fails(mcperrors.NotFound) }, []string{"succeeded"}},
+		{"Completion", func(c *mcptest.Client) { c.CompletePrompt("none", "name", "", nil) }, []string{"complete none"}},
+		{"Lint of an unknown rule", func(c *mcptest.Client) { c.Lint("nosuch") }, []string{"ambiguous-name"}},
+		{"Lint", func(c *mcptest.Client) { c.Lint() }, []string{`argument "a" has no description`}},
+		{"a golden file that is missing", func(c *mcptest.Client) { c.GoldenCatalog("testdata/none.json") }, []string{"-update"}},
+		{"a golden exchange", func(c *mcptest.Client) { c.Call("nosuch", nil); c.GoldenExchange("testdata/calls.txt") }, []string{"-want +got", "nosuch"}},
 		{"New with an unknown version", nil, []string{"speaks"}},
 	}
 	for _, tt := range tests {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
@@ -51,7 +50,7 @@ func (l auditLog) Audit(_ context.Context, r *auth.AuditRecord) error {
 	if len(r.Actions) > 0 {
 		actions := make([]string, len(r.Actions))
 		for i, a := range r.Actions {
-			actions[i] = clip(redact.String(a.String()))
+			actions[i] = redact.Name(a.String())
 		}
 		fields = append(fields, zap.Strings("actions", actions))
 	}
@@ -65,14 +64,4 @@ func (l auditLog) Audit(_ context.Context, r *auth.AuditRecord) error {
 	add("outcome", r.Outcome)
 	l.logger.Info("audit", fields...)
 	return nil
-}
-
-// maxAudited bounds what a caller named, in bytes.
-const maxAudited = 256
-
-func clip(s string) string {
-	if len(s) > maxAudited {
-		s = strings.ToValidUTF8(s[:maxAudited], "") + "…"
-	}
-	return s
 }

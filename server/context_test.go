@@ -22,7 +22,9 @@ func TestProgress_ReachesAClientThatAskedForIt(t *testing.T) {
 	}))
 	got := make(chan mcp.ProgressNotificationParams, 4)
 	mcptest.Matrix(t, srv, func(t *testing.T, c *mcptest.Client) {
-		c.Call("work", nil).OK() // did not ask
+		if _, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "work"}); err != nil { // did not ask
+			t.Fatal(err)
+		}
 		params := &mcp.CallToolParams{Name: "work"}
 		params.SetProgressToken("token")
 		if _, err := c.CallTool(t.Context(), params); err != nil {

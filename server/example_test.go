@@ -9,6 +9,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
+	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/server"
 )
 
@@ -56,19 +58,62 @@ func ExampleFactory() {
 	// shipping
 }
 
-// call is a client that returns the text of a tool's answer. Tests use mcptest.
-func call(srv *server.Server, tool, args string) string {
-	ctx := context.Background()
+func ExampleEventsPage() {
+	store := eventstore.New(eventstore.NewMemory(), nil)
+	placed := eventstore.Event{Type: "order.placed", Data: []byte(`{"items":3}`)}
+	if _, err := store.Append(context.Background(), "order-17", eventstore.NoStream, placed); err != nil {
+		log.Fatal(err)
+	}
+	policy, err := auth.NewPolicy(auth.PolicySpec{Local: []string{"admin:access", "read:resources:events://order-*"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv, err := server.New("orders", "1.0.0", &server.Options{Logger: zap.NewNop(), Policy: policy, Events: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var page server.EventsPage
+	if err := json.Unmarshal([]byte(contents(srv, "events://order-17?from=1")), &page); err != nil {
+		log.Fatal(err)
+	}
+	for _, e := range page.Events {
+		fmt.Println(page.Stream, e.Version, e.Type, string(e.Data))
+	}
+	// Output: order-17 1 order.placed {"items":3}
+}
+
+// connect returns a client, who is the local principal. Tests use mcptest.
+func connect(srv *server.Server) (*mcp.ClientSession, error) {
+	ctx := auth.WithPrincipal(context.Background(), auth.Local())
 	here, there := mcp.NewInMemoryTransports()
 	if _, err := srv.MCP().Connect(ctx, there, nil); err != nil {
-		return err.Error()
+		return nil, err
 	}
-	client, err := mcp.NewClient(&mcp.Implementation{Name: "example", Version: "1"}, nil).Connect(ctx, here, nil)
+	return mcp.NewClient(&mcp.Implementation{Name: "example", Version: "1"}, nil).Connect(ctx, here, nil)
+}
+
+// contents is a client that returns the text of a resource.
+func contents(srv *server.Server, uri string) string {
+	client, err := connect(srv)
 	if err != nil {
 		return err.Error()
 	}
 	defer client.Close()
-	res, err := client.CallTool(ctx, &mcp.CallToolParams{Name: tool, Arguments: json.RawMessage(args)})
+	res, err := client.ReadResource(context.Background(), &mcp.ReadResourceParams{URI: uri})
+	if err != nil {
+		return err.Error()
+	}
+	return res.Contents[0].Text
+}
+
+// call is a client that returns the text of a tool's answer.
+func call(srv *server.Server, tool, args string) string {
+	client, err := connect(srv)
+	if err != nil {
+		return err.Error()
+	}
+	defer client.Close()
+	res, err := client.CallTool(context.Background(), &mcp.CallToolParams{Name: tool, Arguments: json.RawMessage(args)})
 	if err != nil {
 		return err.Error()
 	}

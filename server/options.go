@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/transport"
 )
@@ -92,12 +93,18 @@ type Options struct {
 	//
 	// Nil means that everybody who gets as far as the server may do everything.
 	Policy *auth.Policy
-	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and
-	// [AuditLog] for one that writes a log. It is the caller's to close, after the
-	// server has stopped. Nil means that nobody does.
+	// Audit gets a record of each call, allowed or denied; see [auth.Audit], and for
+	// one that writes a log [AuditLog], for one that appends to an event store
+	// [auth.NewEventSink]. It is the caller's to close, after the server has
+	// stopped. Nil means that nobody does.
 	Audit auth.Sink
 	// AuditFailClosed refuses calls while Audit fails.
 	AuditFailClosed bool
+	// Events serves the streams of an event store as resources, such as the trail
+	// of an [auth.EventSink]: see [EventsPage]. There is nothing there for callers
+	// without admin:access and read:resources:events://STREAM. It needs a Policy,
+	// which is what says who may read all that happened. Nil means no such resources.
+	Events *eventstore.Store
 	// View is what of the server there is, for everybody; [Server.SetView]
 	// changes it. ViewFor is what there is for the caller of req, which may be a
 	// list or a call, such as [ViewFromHeader]; a panic in it hides all. Both have to show a thing. Zero and nil mean all.
@@ -137,6 +144,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Auth != nil && (o.Authenticate != nil || o.HTTP.Authenticate != nil) {
 		mistake("option Auth: Authenticate is set, too; one of them decides who may call")
+	}
+	if o.Events != nil && o.Policy == nil {
+		mistake("option Events: it needs a Policy; without one everybody could read what happened")
 	}
 	if o.PageSize < 0 {
 		mistake("option PageSize: %d is negative; 0 means %d", o.PageSize, mcp.DefaultPageSize)

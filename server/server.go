@@ -66,6 +66,9 @@ func newServer(name, version string, given Options) (*Server, error) {
 	)
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
+	if err := s.addEvents(); err != nil {
+		return nil, fmt.Errorf("server %q: %w", name, err)
+	}
 	return s, nil
 }
 

@@ -107,6 +107,7 @@ type Options struct {
 	SessionClosed func(*mcp.ServerSession, SessionEnd)
 	// EventStore keeps what was sent on the streams of legacy sessions, so that
 	// a client can resume them with Last-Event-ID. Many handlers may share one.
+	// Package transport/resume has one that outlives the process.
 	// Nil means in memory, 10 MiB in all; with a SessionStore it means none.
 	EventStore mcp.EventStore
 	// Authenticate wraps what stands behind the checks of Host and Origin: a

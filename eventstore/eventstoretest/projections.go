@@ -269,7 +269,7 @@ func testProjectionFence(t *testing.T, c Config) {
 	two.catchUp(t, s)
 	before := two.until(t, "the other leads", func(s eventstore.ProjectionStatus) bool { return s.Holder == "second" })
 	for len(errs) > 0 {
-		<-errs
+		t.Log("before: ", <-errs)
 	}
 	close(goOn)
 	if err := <-errs; err == nil || one.Stats().Leading {

@@ -12,10 +12,14 @@ func (r *runner) work(ctx context.Context) error {
 	for {
 		if r.state.Halted || r.state.Paused {
 			// Somebody else may change that, and says so to the backend only.
-			if err := errors.Join(r.pause(ctx, min(r.projection.Lease/signs, time.Second)), ctx.Err()); err != nil {
+			if err := r.pause(ctx, min(r.projection.Lease/signs, time.Second)); err != nil {
 				return err
 			}
-			if err := r.renew(ctx); err != nil {
+			now, err := r.load(ctx)
+			if err == nil && (now.Halted != r.state.Halted || now.Paused != r.state.Paused) {
+				err = r.renew(ctx)
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -138,8 +142,9 @@ func (r *runner) project(ctx context.Context, b batch) error {
 // transact applies as many events of a batch as the time allows, and returns
 // how many those were.
 func (r *runner) transact(ctx context.Context, b batch) (done int, err error) {
+	r.trying = 0
 	err = r.fenced(ctx, nil, func(ctx context.Context, tx ViewTx, s *projectionState) (err error) {
-		done, r.trying = 0, nil
+		done, r.trying = 0, 0
 		switch {
 		case s.Position != r.state.Position:
 			return errMoved // by a transaction whose outcome was unknown
@@ -152,8 +157,9 @@ func (r *runner) transact(ctx context.Context, b batch) (done int, err error) {
 	if err == nil {
 		r.stats.batches.Add(1)
 	}
-	if r.trying != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = r.trying // it took all the time there was, whoever noticed first
+	if r.trying > 0 && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		// It took all the time there was, whoever noticed first.
+		err = &poisonError{r.trying - 1, b.events[r.trying-1], context.DeadlineExceeded}
 	}
 	return done, err
 }
@@ -166,7 +172,8 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 	if len(b.events) == 0 {
 		s.Position = b.next
 	}
-	for i, e := range b.events {
+	for i := range b.events {
+		e := &b.events[i]
 		if i > 0 && time.Since(began) > r.projection.BatchTime {
 			break
 		}
@@ -179,7 +186,7 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 		case err != nil:
 			return 0, err
 		case behind && s.Parked >= r.projection.MaxParked:
-			return 0, &poisonError{i, e, errFull}
+			return 0, &poisonError{i, *e, errFull}
 		case behind:
 			if err := r.park(ctx, tx, s, newFailure(e.Event, e.after, 0, errBehind)); err != nil {
 				return 0, err
@@ -187,14 +194,14 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 			continue
 		}
 		v.position = e.after
-		r.trying = &poisonError{i, e, context.DeadlineExceeded}
+		r.trying = i + 1
 		if err := r.applyOne(ctx, v, e); err != nil {
 			if v.failed != nil {
 				return 0, v.failed
 			}
-			return 0, &poisonError{i, e, err}
+			return 0, &poisonError{i, *e, err}
 		}
-		r.trying = nil
+		r.trying = 0
 		s.Applied++
 	}
 	if s.Failing != nil && s.Failing.Position.Compare(s.Position) <= 0 {
@@ -204,7 +211,7 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 }
 
 // applyOne turns a panic into an error: the event is poison, the process is not.
-func (p *Projector) applyOne(ctx context.Context, v *View, e batchEvent) (err error) {
+func (p *Projector) applyOne(ctx context.Context, v *View, e *batchEvent) (err error) {
 	if e.err != nil {
 		return e.err
 	}

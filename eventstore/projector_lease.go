@@ -12,7 +12,7 @@ type runner struct {
 	state   projectionState // as this runner last stored it
 	cursor  Position        // up to where it has read: nothing behind state.Position needs to be applied
 	renewed time.Time       // when the last sign of life was begun
-	trying  *poisonError    // blames the event that is being applied, nil between two
+	trying  int             // the event of the batch that is being applied, counted from 1; 0 between two
 }
 
 // acquire waits for the lease and takes it.

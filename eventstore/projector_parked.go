@@ -63,7 +63,7 @@ func (p *Projector) retryFirst(ctx context.Context, stream string) (applied bool
 			return err
 		}
 		v := newView(tx, p.projection.Name, p.projection.Version, s.Position, true)
-		if err := p.applyOne(ctx, v, e); err != nil {
+		if err := p.applyOne(ctx, v, &e); err != nil {
 			if v.failed != nil {
 				return v.failed
 			}

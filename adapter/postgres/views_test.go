@@ -276,3 +276,32 @@ func TestProjection_NeedsOneConnection(t *testing.T) {
 	caughtUp(t, s, projector)
 	totalsFit(t, s, pool, table)
 }
+
+func TestProjection_BlamesAnEventWhoseSQLTakesAllTheTime(t *testing.T) {
+	pool := newPool(t, testURL(), t.Name(), 6)
+	schema := newSchema(t, pool)
+	s := eventstore.New(open(t, pool, &postgres.Options{Schema: schema}), nil)
+	table := totalsTable(t, pool, schema)
+	p := totals(table)
+	p.Retries, p.OnPoison = -1, eventstore.Park
+	apply := p.Apply
+	p.Apply = func(ctx context.Context, v *eventstore.View, e eventstore.Event) error {
+		if e.ID == "slow-0" {
+			tx, _ := postgres.TxFrom(ctx)
+			_, err := tx.Exec(ctx, "select pg_sleep(3600)")
+			return err
+		}
+		return apply(ctx, v, e)
+	}
+	projector, _ := projecting(t, s, p)
+	for _, name := range []string{"slow", "fast"} {
+		if _, err := s.Append(t.Context(), name, eventstore.Any, eventsOf(name, 1)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	caughtUp(t, s, projector)
+	parked, err := projector.Parked(t.Context())
+	if err != nil || len(parked) != 1 || parked[0].EventID != "slow-0" {
+		t.Errorf("parked: %+v, %v", parked, err)
+	}
+}

@@ -73,7 +73,7 @@ type Backend struct {
 // [*CorruptError], unchanged.
 func Open(ctx context.Context, path string, opts *Options) (*Backend, error) {
 	abs, err := filepath.Abs(path)
-	if err != nil {
+	if err := errors.Join(err, registerTake()); err != nil {
 		return nil, err
 	}
 	var o Options

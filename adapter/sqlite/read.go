@@ -39,8 +39,7 @@ func (b *Backend) readAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 	if to <= after {
 		return eventstore.Page{Next: q.After, End: true}, nil
 	}
-	text, args := allQuery(after, to, q)
-	p, err := b.page(ctx, q.Limit, text, args...)
+	p, err := b.page(ctx, q.Limit, allQuery(after, to, q.Filter))
 	if err != nil {
 		return p, err
 	}
@@ -64,20 +63,25 @@ func (b *Backend) readAll(ctx context.Context, q eventstore.AllQuery) (eventstor
 
 const headQuery = "SELECT coalesce(max(position), 0) FROM events"
 
-func allQuery(after, to int64, q eventstore.AllQuery) (string, []any) {
-	text := "SELECT " + columns + " FROM events WHERE position > ? AND position <= ?"
-	args := []any{after, to}
-	if f := q.Filter.Types; len(f) > 0 {
-		text += " AND +type IN (?" + strings.Repeat(", ?", len(f)-1) + ")"
-		for _, t := range f {
-			args = append(args, t)
+func allQuery(after, to int64, f eventstore.Filter) eventQuery {
+	q := eventQuery{
+		from: "events", where: "position > ? AND position <= ?", whereArgs: []any{after, to}, order: "position",
+	}
+	var conditions []string
+	if n := len(f.Types); n > 0 {
+		conditions = append(conditions, "type IN (?"+strings.Repeat(", ?", n-1)+")")
+		for _, t := range f.Types {
+			q.filterArgs = append(q.filterArgs, t)
 		}
 	}
-	if prefix := q.Filter.StreamPrefix; prefix != "" {
-		text += " AND substr(CAST(stream AS BLOB), 1, ?) = ?"
-		args = append(args, int64(len(prefix)), []byte(prefix))
+	if f.StreamPrefix != "" {
+		conditions = append(conditions, "substr(CAST(stream AS BLOB), 1, ?) = ?")
+		q.filterArgs = append(q.filterArgs, int64(len(f.StreamPrefix)), []byte(f.StreamPrefix))
 	}
-	return text + " ORDER BY position LIMIT ?", append(args, int64(q.Limit.Events)+1)
+	if q.filter = strings.Join(conditions, " AND "); q.filter == "" {
+		q.most = to - after
+	}
+	return q
 }
 
 // ReadStream implements [eventstore.Backend].
@@ -111,9 +115,11 @@ func (b *Backend) readStream(ctx context.Context, q eventstore.StreamQuery) (eve
 	if (to-from)*step < 0 {
 		return eventstore.Page{End: true}, nil
 	}
-	text := "SELECT " + columns + " FROM events INDEXED BY events_stream WHERE stream = ? AND version BETWEEN ? AND ?" +
-		" ORDER BY version " + order + " LIMIT ?"
-	p, err := b.page(ctx, q.Limit, text, q.Stream, min(from, to), max(from, to), int64(q.Limit.Events)+1)
+	p, err := b.page(ctx, q.Limit, eventQuery{
+		from: "events INDEXED BY events_stream", where: "stream = ? AND version BETWEEN ? AND ?",
+		whereArgs: []any{q.Stream, min(from, to), max(from, to)}, order: "version " + order,
+		most: max(from, to) - min(from, to) + 1,
+	})
 	if err != nil {
 		return p, err
 	}
@@ -141,22 +147,22 @@ func scanState(r *sql.Row) (s eventstore.StreamState, err error) {
 	return s, err
 }
 
-// page runs a query that asks for one event more than the limit.
-func (b *Backend) page(ctx context.Context, limit eventstore.PageLimit, text string, args ...any) (eventstore.Page, error) {
-	p := eventstore.Page{End: true}
+// page runs a query until the limit is reached and there is one event more.
+func (b *Backend) page(ctx context.Context, limit eventstore.PageLimit, q eventQuery) (eventstore.Page, error) {
+	p := eventstore.Page{End: true, Events: make([]eventstore.Event, 0, min(int64(limit.Events), q.most))}
 	conn, err := b.read.Conn(ctx)
 	if err != nil {
 		return p, err
 	}
-	var buf []byte
+	var d decoder
 	size := 0
-	err = query(ctx, conn, text, args, func(r *row) (bool, error) {
+	err = query(ctx, conn, q, func(r *row) (bool, error) {
 		if n := len(p.Events); n == limit.Events || n > 0 && size >= limit.Bytes {
 			p.End = false
 			return false, nil
 		}
-		var e eventstore.Event
-		if e, buf, err = r.event(buf); err != nil {
+		e, err := d.event(r)
+		if err != nil {
 			return false, b.corrupt("event at position %d: %w", r.position, err)
 		}
 		size += len(e.Data)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/trestle-mcp/trestle/eventstore"
@@ -19,22 +21,35 @@ type row struct {
 	data                                 []byte
 }
 
-// event checks a row. The event takes over its data.
-func (r *row) event(buf []byte) (eventstore.Event, []byte, error) {
-	buf = r.append(buf[:0])
-	if int64(crc32.Checksum(buf, castagnoli)) != r.sum {
-		return eventstore.Event{}, buf, errors.New("the checksum does not fit")
+// A decoder makes events of rows. It copies what it keeps, and shares the names
+// that neighbors have in common.
+type decoder struct {
+	buf         []byte
+	stream, typ string
+}
+
+// event checks a row.
+func (d *decoder) event(r *row) (eventstore.Event, error) {
+	d.buf = r.append(d.buf[:0])
+	if int64(crc32.Checksum(d.buf, castagnoli)) != r.sum {
+		return eventstore.Event{}, errors.New("the checksum does not fit")
+	}
+	if d.stream != r.stream {
+		d.stream = strings.Clone(r.stream)
+	}
+	if d.typ != r.typ {
+		d.typ = strings.Clone(r.typ)
 	}
 	e := eventstore.Event{
-		ID: r.id, Type: r.typ, Schema: int(r.schema), Stream: r.stream, Version: r.version,
-		Position: position(r.position), Data: r.data, Time: time.UnixMicro(r.time).UTC(),
+		ID: strings.Clone(r.id), Type: d.typ, Schema: int(r.schema), Stream: d.stream, Version: r.version,
+		Position: position(r.position), Data: slices.Clone(r.data), Time: time.UnixMicro(r.time).UTC(),
 	}
 	if r.metadata != "" {
 		if err := json.Unmarshal([]byte(r.metadata), &e.Metadata); err != nil {
-			return e, buf, err
+			return e, err
 		}
 	}
-	return e, buf, nil
+	return e, nil
 }
 
 // append adds what the checksum is made of: all numbers, then all texts with

@@ -104,9 +104,10 @@ func (t *tx) repeated(a eventstore.Append, otherwise error) ([]eventstore.Event,
 }
 
 func (t *tx) byID(id string) (e eventstore.Event, ok bool, err error) {
-	err = query(t.ctx, t.conn, "SELECT "+columns+" FROM events WHERE id = ?", []any{id}, func(r *row) (bool, error) {
+	q := eventQuery{from: "events", where: "id = ?", whereArgs: []any{id}, order: "id"}
+	err = query(t.ctx, t.conn, q, func(r *row) (bool, error) {
 		ok = true
-		e, t.buf, err = r.event(t.buf)
+		e, err = new(decoder).event(r)
 		return false, err
 	})
 	return e, ok, err

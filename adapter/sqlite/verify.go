@@ -151,12 +151,13 @@ func verifyEvents(ctx context.Context, db *sql.DB, after int64) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	var buf []byte
+	var d decoder
 	versions := make(map[string]int64)
 	whole := after == 0 // else a stream may begin before
-	text := "SELECT " + columns + " FROM events WHERE position > ? ORDER BY position"
-	return query(ctx, conn, text, []any{after}, func(r *row) (bool, error) {
-		if _, buf, err = r.event(buf); err != nil {
+	q := eventQuery{from: "events", where: "position > ?", whereArgs: []any{after}, order: "position"}
+	return query(ctx, conn, q, func(r *row) (bool, error) {
+		e, err := d.event(r)
+		if err != nil {
 			return false, fmt.Errorf("event at position %d: %w", r.position, err)
 		}
 		if after++; r.position != after {
@@ -166,7 +167,7 @@ func verifyEvents(ctx context.Context, db *sql.DB, after int64) (err error) {
 		if (seen || whole) && r.version != last+1 {
 			return false, fmt.Errorf("version %d of stream %q is missing", last+1, r.stream)
 		}
-		versions[r.stream] = r.version
+		versions[e.Stream] = r.version
 		return true, nil
 	})
 }

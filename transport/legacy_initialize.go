@@ -86,7 +86,8 @@ func (h *HTTPHandler) initialize(s *session, c *call) (data []byte, err error) {
 	if init, ok := res.(*mcp.InitializeResult); err == nil && ok && init != nil {
 		s.version = init.ProtocolVersion
 	}
-	return h.encode(nil, c, res, err)
+	data, tail, err := h.encode(nil, c, res, err)
+	return append(data, tail...), err
 }
 
 // answerOnce writes an answer that has no stream to resume.
@@ -100,5 +101,5 @@ func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []
 		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
 		return
 	}
-	re.writeJSON(data, status, refused)
+	re.writeJSON(data, nil, status, refused)
 }

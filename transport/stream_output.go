@@ -70,8 +70,8 @@ func (o *output) stir() {
 	}
 }
 
-// write writes and flushes.
-func (o *output) write(p []byte) error {
+// write writes all parts and flushes.
+func (o *output) write(parts ...[]byte) error {
 	if !o.alive() {
 		return os.ErrDeadlineExceeded
 	}
@@ -79,22 +79,29 @@ func (o *output) write(p []byte) error {
 		o.writes.Add(&o.wait, o)
 		defer o.wait.Remove() // if that is too late, the connection is lost
 	}
-	if _, err := o.w.Write(p); err != nil {
-		return err
+	for _, p := range parts {
+		if _, err := o.w.Write(p); err != nil {
+			return err
+		}
 	}
 	return o.rc.Flush()
 }
 
-// writeJSON answers with one message. The length is told because the answer is
-// flushed here, where the time for it is watched, and not by net/http.
-func (o *output) writeJSON(status int, body []byte) {
+// writeJSON answers with one message, of two parts. The length is told because
+// the answer is flushed here, where the time for it is watched, and not by
+// net/http.
+func (o *output) writeJSON(status int, head, tail []byte) {
 	header := o.w.Header()
 	header["Content-Type"] = headerJSON
 	setAnswerHeader(header)
-	o.length[0] = strconv.Itoa(len(body))
+	o.length[0] = strconv.Itoa(len(head) + len(tail))
 	header["Content-Length"] = o.length[:]
 	o.w.WriteHeader(status)
-	_ = o.write(body) // the client may be gone
+	if len(tail) == 0 {
+		_ = o.write(head) // the client may be gone
+		return
+	}
+	_ = o.write(head, tail) // likewise
 }
 
 func (o *output) alive() bool {

@@ -61,7 +61,7 @@ func checkLegacy(r *http.Request, version string) *refusal {
 // session returns the session of r, in use until it is released. room is how
 // much it may be in use before.
 func (h *HTTPHandler) session(r *http.Request, room int) (*session, *refusal) {
-	id := r.Header.Get(headerSession)
+	id := first(r.Header, headerSession)
 	if id == "" {
 		return nil, invalidRequest("Mcp-Session-Id is missing")
 	}

@@ -54,7 +54,7 @@ func (h *HTTPHandler) confirm(r *http.Request, s *session) *refusal {
 
 // deleteKept ends a session, wherever it is live.
 func (h *HTTPHandler) deleteKept(w http.ResponseWriter, r *http.Request) *refusal {
-	id := r.Header.Get(headerSession)
+	id := first(r.Header, headerSession)
 	if id == "" {
 		return invalidRequest("Mcp-Session-Id is missing")
 	}

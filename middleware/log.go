@@ -93,49 +93,53 @@ func (l *callLog) write(ctx context.Context, rec *record, req mcp.Request, res m
 	if entry == nil {
 		return
 	}
-	line := &callLine{
-		rec: rec, requestID: RequestIDFrom(ctx), session: sessionOf(req), protocol: era.Version(req),
-		duration: time.Since(rec.start), verdict: v,
-	}
+	rec.end = ending{verdict: v, session: sessionOf(req), protocol: era.Version(req), duration: time.Since(rec.start)}
 	if l.principal != nil {
-		line.principal = clip(l.principal(ctx), maxPrincipal)
+		rec.end.principal = clip(l.principal(ctx), maxPrincipal)
 	}
-	entry.Write(zap.Inline(line))
+	entry.Write(zap.Inline((*callLine)(rec)))
 }
 
-// A callLine is the record as it is written. Its fields are inlined one by one,
-// which spares an array of all of them.
-type callLine struct {
+// An ending is what Log finds out at the end of a call.
+type ending struct {
 	verdict
 
-	rec                                     *record
-	principal, requestID, session, protocol string
-	duration                                time.Duration
+	principal, session, protocol string
+	duration                     time.Duration
 }
+
+// A callLine is a record as it is written. Its fields are inlined one by one,
+// which spares an array of all of them.
+type callLine record
 
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (c *callLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	c.each(enc.AddString, enc.AddDuration)
+	return nil
+}
+
+// each calls one of the functions for each field, in their order.
+func (c *callLine) each(text func(key, value string), duration func(key string, d time.Duration)) {
 	add := func(key, value string) {
 		if value != "" {
-			enc.AddString(key, value)
+			text(key, value)
 		}
 	}
-	add("method", c.rec.method)
-	add(c.rec.target.key, c.rec.target.name())
-	add("principal", c.principal)
-	add("request_id", c.requestID)
-	add("session", c.session)
-	add("protocol", c.protocol)
-	enc.AddDuration("duration", c.duration)
-	add("outcome", c.outcome)
-	add("code", string(c.code))
-	if c.cause != nil {
-		add("cause", causeText(c.cause))
-		if p, ok := errors.AsType[*PanicError](c.cause); ok {
+	add("method", c.method)
+	add(c.target.key, c.target.name())
+	add("principal", c.end.principal)
+	add("request_id", RequestIDFrom((*record)(c)))
+	add("session", c.end.session)
+	add("protocol", c.end.protocol)
+	duration("duration", c.end.duration)
+	add("outcome", c.end.outcome)
+	add("code", string(c.end.code))
+	if c.end.cause != nil {
+		add("cause", causeText(c.end.cause))
+		if p, ok := errors.AsType[*PanicError](c.end.cause); ok {
 			add("stack", string(p.Stack))
 		}
 	}
-	return nil
 }
 
 // note tells Log how Errors saw the call.

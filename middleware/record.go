@@ -31,6 +31,7 @@ type record struct {
 	start  time.Time
 	once   sync.Once
 	logger *zap.Logger
+	end    ending
 
 	// failure is how Errors saw the call, with the cause that its answer
 	// does not have. Atomic, because a call that was abandoned at its deadline

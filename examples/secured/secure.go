@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/middleware"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
@@ -106,9 +107,7 @@ func (s *security) options(addr string, log *zap.Logger) *server.Options {
 // newLog drops nothing under load, as zap's own for production would: an audit
 // that has gaps is none.
 func newLog(w io.Writer) *zap.Logger {
-	format := zap.NewProductionEncoderConfig()
-	format.TimeKey, format.EncodeTime, format.EncodeDuration = "time", zapcore.RFC3339NanoTimeEncoder, zapcore.StringDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
+	return zap.New(zapcore.NewCore(middleware.NewLogEncoder(), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
 }
 
 // callerKey gives each caller budgets of its own.

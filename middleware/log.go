@@ -67,7 +67,7 @@ func (l *callLog) handle(ctx context.Context, next mcp.MethodHandler, method str
 		rec = &record{Context: ctx}
 		ctx = rec
 	}
-	rec.base, rec.method, rec.target, rec.start = l.logger, method, targetOf(req), time.Now()
+	rec.base, rec.method, rec.target, rec.start = l.logger, method, targetOf(req), time.Since(epoch)
 	returned := false
 	defer func() {
 		if returned {
@@ -93,7 +93,7 @@ func (l *callLog) write(ctx context.Context, rec *record, req mcp.Request, res m
 	if entry == nil {
 		return
 	}
-	rec.end = ending{verdict: v, session: sessionOf(req), protocol: era.Version(req), duration: time.Since(rec.start)}
+	rec.end = ending{verdict: v, session: sessionOf(req), protocol: era.Version(req), duration: time.Since(epoch) - rec.start}
 	if l.principal != nil {
 		rec.end.principal = clip(l.principal(ctx), maxPrincipal)
 	}

@@ -52,8 +52,8 @@ func callFrom(ctx context.Context) *call {
 }
 
 // begin sets c up, which is new, as the call that m asks for.
-func (c *call) begin(request context.Context, m *message, extra *mcp.RequestExtra) {
-	c.id, c.method, c.params, c.extra = m.id, m.method, m.params, *extra
+func (c *call) begin(request context.Context, m *message, extra mcp.RequestExtra) {
+	c.id, c.method, c.params, c.extra = m.id, m.method, m.params, extra
 	c.values = callContext{lazyctx.Detached{Values: request}, c}
 	c.ctx.Begin(&c.values, time.Time{})
 }

@@ -19,7 +19,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 		return invalidRequest("the session is initialized")
 	}
 	c := &call{}
-	c.begin(r.Context(), m, &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header})
+	c.begin(r.Context(), m, mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header})
 	defer c.end(nil)
 
 	owner := h.principal(r.Context())

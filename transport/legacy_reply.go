@@ -217,8 +217,8 @@ func (r *reply) finishLocked() {
 	if r.started && r.h.store != nil {
 		r.s.withdraw(r)
 	}
-	if r.out != nil && r.out != &r.post {
-		r.out.stir() // a GET has it
+	if r.out != nil && r.out.queue != nil {
+		r.out.queue.stir() // a GET has it
 	}
 	if r.post.over != nil {
 		r.post.stop()
@@ -247,8 +247,8 @@ func (r *reply) poll(retry time.Duration) {
 		return // nobody is there, or knows what to ask for
 	}
 	if retry > 0 && r.resumes {
-		if r.out.queued {
-			r.out.queue = appendEvent(r.out.queue, "close", "", retry, nil)
+		if q := r.out.queue; q != nil {
+			q.events = appendEvent(q.events, "close", "", retry, nil)
 		} else if r.out.write(appendEvent(nil, "close", "", retry, nil)) != nil {
 			r.detach(r.out)
 			return

@@ -95,8 +95,8 @@ func isStandalone(stream string) bool { return strings.HasPrefix(stream, standal
 // leftBehind returns the events that a standalone stream of another replica
 // kept after the one with index after.
 func (s *session) leftBehind(ctx context.Context, id string, after int) ([]byte, *refusal) {
-	out := &output{}
+	q := &queue{}
 	st := &stream{s: s, id: id, opened: true, next: math.MaxInt, done: true}
-	ref := st.replay(ctx, out, after)
-	return out.queue, ref
+	ref := st.replay(ctx, q, after)
+	return q.events, ref
 }

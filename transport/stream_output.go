@@ -22,50 +22,56 @@ const maxQueue = 1 << 20
 // Its stream's lock guards it, but for the deadline.
 type output struct {
 	w      http.ResponseWriter
-	rc     http.ResponseController
 	writes *timerqueue.Queue // how long one write may take; nil: for ever
 	wait   timerqueue.Entry  // for it
 	over   chan struct{}     // closed when the response is to end; nil if end hijacks
 
 	length [1]string // for the header of that name
 
-	queued bool
-	queue  []byte
-	first  int           // index of the first event that is not written
-	taken  int           // what first becomes when what was taken is written
-	wake   chan struct{} // told when there is something to do
-	ended  bool
+	queue *queue // nil for a POST
+	ended bool
 
 	mu   sync.Mutex // of dead
 	dead bool       // the response may be somebody else's
 }
 
+// A queue is what waits for the reader of a GET.
+type queue struct {
+	events []byte
+	first  int           // index of the first event that is not written
+	taken  int           // what first becomes when what was taken is written
+	wake   chan struct{} // told when there is something to do
+}
+
 // open makes o the response w.
 func (o *output) open(w http.ResponseWriter, writes *timerqueue.Queue) {
-	o.w, o.rc, o.writes = w, *http.NewResponseController(w), writes
+	o.w, o.writes = w, writes
 }
+
+func (o *output) control() *http.ResponseController { return http.NewResponseController(o.w) }
 
 var errOverflow = errors.New("transport: the reader is too slow")
 
 // event writes or queues an event.
 func (o *output) event(name, id string, data []byte) error {
-	if !o.queued {
+	q := o.queue
+	if q == nil {
 		return o.write(appendEvent(nil, name, id, 0, data))
 	}
-	if len(o.queue)+len(data) > maxQueue && len(o.queue) > 0 {
-		o.queue = nil // what is lost can be resumed
+	if len(q.events)+len(data) > maxQueue && len(q.events) > 0 {
+		q.events = nil // what is lost can be resumed
 		o.stop()
 		return errOverflow
 	}
-	o.queue = appendEvent(o.queue, name, id, 0, data)
-	o.stir()
+	q.events = appendEvent(q.events, name, id, 0, data)
+	q.stir()
 	return nil
 }
 
 // stir wakes the goroutine that empties the queue.
-func (o *output) stir() {
+func (q *queue) stir() {
 	select {
-	case o.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
@@ -84,7 +90,7 @@ func (o *output) write(parts ...[]byte) error {
 			return err
 		}
 	}
-	return o.rc.Flush()
+	return o.control().Flush()
 }
 
 // writeJSON answers with one message, of two parts. The length is told because
@@ -119,7 +125,7 @@ func (o *output) hurry(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.dead {
-		_ = o.rc.SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
+		_ = o.control().SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
 	}
 }
 
@@ -149,8 +155,8 @@ func (o *output) end() {
 		return
 	}
 	o.ended = true
-	_ = o.rc.Flush() // Hijack would drop what net/http has buffered
-	conn, buffered, err := o.rc.Hijack()
+	_ = o.control().Flush() // Hijack would drop what net/http has buffered
+	conn, buffered, err := o.control().Hijack()
 	if err != nil {
 		return
 	}

@@ -114,32 +114,41 @@ type callLine record
 
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (c *callLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	c.each(enc.AddString, enc.AddDuration)
+	before, after := c.fields()
+	add := func(all []field) {
+		for _, f := range all {
+			if f.text != "" {
+				enc.AddString(f.key, f.text)
+			}
+		}
+	}
+	add(before[:])
+	enc.AddDuration("duration", c.end.duration)
+	add(after[:])
 	return nil
 }
 
-// each calls one of the functions for each field, in their order.
-func (c *callLine) each(text func(key, value string), duration func(key string, d time.Duration)) {
-	add := func(key, value string) {
-		if value != "" {
-			text(key, value)
-		}
+// A field is part of a line, unless its text is empty.
+type field struct{ key, text string }
+
+// fields returns what stands before and after the duration.
+func (c *callLine) fields() (before [6]field, after [4]field) {
+	before = [6]field{
+		{"method", c.method},
+		{c.target.key, c.target.name()},
+		{"principal", c.end.principal},
+		{"request_id", RequestIDFrom((*record)(c))},
+		{"session", c.end.session},
+		{"protocol", c.end.protocol},
 	}
-	add("method", c.method)
-	add(c.target.key, c.target.name())
-	add("principal", c.end.principal)
-	add("request_id", RequestIDFrom((*record)(c)))
-	add("session", c.end.session)
-	add("protocol", c.end.protocol)
-	duration("duration", c.end.duration)
-	add("outcome", c.end.outcome)
-	add("code", string(c.end.code))
+	after = [4]field{{"outcome", c.end.outcome}, {"code", string(c.end.code)}}
 	if c.end.cause != nil {
-		add("cause", causeText(c.end.cause))
+		after[2] = field{"cause", causeText(c.end.cause)}
 		if p, ok := errors.AsType[*PanicError](c.end.cause); ok {
-			add("stack", string(p.Stack))
+			after[3] = field{"stack", string(p.Stack)}
 		}
 	}
+	return before, after
 }
 
 // note tells Log how Errors saw the call.

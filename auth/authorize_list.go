@@ -126,6 +126,9 @@ func pageOf[T any](v *viewer, cursor string, fetch func(string) ([]*T, string, e
 		if err != nil {
 			return nil, "", err
 		}
+		if cap(page) == 0 {
+			page = make([]*T, 0, min(len(items), v.PageSize))
+		}
 		for _, item := range items {
 			if item == nil {
 				continue

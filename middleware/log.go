@@ -67,7 +67,7 @@ func (l *callLog) handle(ctx context.Context, next mcp.MethodHandler, method str
 		rec = &record{Context: ctx}
 		ctx = rec
 	}
-	rec.base, rec.method, rec.target, rec.start = l.logger, method, targetOf(req), time.Now()
+	rec.base, rec.method, rec.target, rec.start = l.logger, method, targetOf(req), time.Since(epoch)
 	returned := false
 	defer func() {
 		if returned {
@@ -93,49 +93,62 @@ func (l *callLog) write(ctx context.Context, rec *record, req mcp.Request, res m
 	if entry == nil {
 		return
 	}
-	line := &callLine{
-		rec: rec, requestID: RequestIDFrom(ctx), session: sessionOf(req), protocol: era.Version(req),
-		duration: time.Since(rec.start), verdict: v,
-	}
+	rec.end = ending{verdict: v, session: sessionOf(req), protocol: era.Version(req), duration: time.Since(epoch) - rec.start}
 	if l.principal != nil {
-		line.principal = clip(l.principal(ctx), maxPrincipal)
+		rec.end.principal = clip(l.principal(ctx), maxPrincipal)
 	}
-	entry.Write(zap.Inline(line))
+	entry.Write(zap.Inline((*callLine)(rec)))
 }
 
-// A callLine is the record as it is written. Its fields are inlined one by one,
-// which spares an array of all of them.
-type callLine struct {
+// An ending is what Log finds out at the end of a call.
+type ending struct {
 	verdict
 
-	rec                                     *record
-	principal, requestID, session, protocol string
-	duration                                time.Duration
+	principal, session, protocol string
+	duration                     time.Duration
 }
+
+// A callLine is a record as it is written. Its fields are inlined one by one,
+// which spares an array of all of them.
+type callLine record
 
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (c *callLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	add := func(key, value string) {
-		if value != "" {
-			enc.AddString(key, value)
+	before, after := c.fields()
+	add := func(all []field) {
+		for _, f := range all {
+			if f.text != "" {
+				enc.AddString(f.key, f.text)
+			}
 		}
 	}
-	add("method", c.rec.method)
-	add(c.rec.target.key, c.rec.target.name())
-	add("principal", c.principal)
-	add("request_id", c.requestID)
-	add("session", c.session)
-	add("protocol", c.protocol)
-	enc.AddDuration("duration", c.duration)
-	add("outcome", c.outcome)
-	add("code", string(c.code))
-	if c.cause != nil {
-		add("cause", causeText(c.cause))
-		if p, ok := errors.AsType[*PanicError](c.cause); ok {
-			add("stack", string(p.Stack))
-		}
-	}
+	add(before[:])
+	enc.AddDuration("duration", c.end.duration)
+	add(after[:])
 	return nil
+}
+
+// A field is part of a line, unless its text is empty.
+type field struct{ key, text string }
+
+// fields returns what stands before and after the duration.
+func (c *callLine) fields() (before [6]field, after [4]field) {
+	before = [6]field{
+		{"method", c.method},
+		{c.target.key, c.target.name()},
+		{"principal", c.end.principal},
+		{"request_id", RequestIDFrom((*record)(c))},
+		{"session", c.end.session},
+		{"protocol", c.end.protocol},
+	}
+	after = [4]field{{"outcome", c.end.outcome}, {"code", string(c.end.code)}}
+	if c.end.cause != nil {
+		after[2] = field{"cause", causeText(c.end.cause)}
+		if p, ok := errors.AsType[*PanicError](c.end.cause); ok {
+			after[3] = field{"stack", string(p.Stack)}
+		}
+	}
+	return before, after
 }
 
 // note tells Log how Errors saw the call.

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +27,9 @@ type record struct {
 	base   *zap.Logger
 	method string
 	target target
-	start  time.Time
-	once   sync.Once
-	logger *zap.Logger
+	start  time.Duration // since epoch
+	logger atomic.Pointer[zap.Logger]
+	end    ending
 
 	// failure is how Errors saw the call, with the cause that its answer
 	// does not have. Atomic, because a call that was abandoned at its deadline
@@ -68,19 +67,23 @@ func recordFrom(ctx context.Context) *record {
 // child makes the call's logger when it is first asked for: most calls never
 // ask, and it costs more than all the rest of Log.
 func (r *record) child() *zap.Logger {
-	r.once.Do(func() {
-		fields := make([]zap.Field, 0, 3)
-		if id := RequestIDFrom(r); id != "" {
-			fields = append(fields, zap.String("request_id", id))
-		}
-		fields = append(fields, zap.String("method", r.method))
-		if r.target.key == "tool" {
-			fields = append(fields, zap.String("tool", r.target.name()))
-		}
-		r.logger = r.base.With(fields...)
-	})
-	return r.logger
+	if made := r.logger.Load(); made != nil {
+		return made
+	}
+	fields := make([]zap.Field, 0, 3)
+	if id := RequestIDFrom(r); id != "" {
+		fields = append(fields, zap.String("request_id", id))
+	}
+	fields = append(fields, zap.String("method", r.method))
+	if r.target.key == "tool" {
+		fields = append(fields, zap.String("tool", r.target.name()))
+	}
+	r.logger.CompareAndSwap(nil, r.base.With(fields...)) // of two that do this at once one is kept
+	return r.logger.Load()
 }
+
+// epoch is what start counts from: so the clock is read at half the cost.
+var epoch = time.Now()
 
 // LoggerFrom returns the logger of the call, which adds its request_id, method
 // and tool to each entry. Without [Log] it is a logger that drops all; it is

@@ -9,6 +9,7 @@ import (
 	"github.com/yosida95/uritemplate/v3"
 
 	"github.com/trestle-mcp/trestle/plugin"
+	"github.com/trestle-mcp/trestle/schema"
 )
 
 // A Target is what tools, resources and prompts are added to: a [*Server], or
@@ -107,14 +108,16 @@ func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 // checkSchemas refuses schemas that refer to another place, since clients might
 // fetch it, and others that cannot be read. That there is none is for go-sdk to say.
 func checkSchemas(t *mcp.Tool) error {
-	var inErr, outErr error
-	if t.InputSchema != nil {
-		_, inErr = inputSchema[map[string]any](t.InputSchema)
+	check := func(what string, s any) error {
+		if s == nil {
+			return nil
+		}
+		if _, err := schema.For[any](&schema.Options{JSONSchema: s}); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
 	}
-	if t.OutputSchema != nil {
-		_, outErr = newOutputFor[any](t.OutputSchema)
-	}
-	return errors.Join(inErr, outErr)
+	return errors.Join(check("arguments", t.InputSchema), check("result", t.OutputSchema))
 }
 
 func readOnly(t *mcp.Tool) bool { return t.Annotations != nil && t.Annotations.ReadOnlyHint }

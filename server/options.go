@@ -16,6 +16,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/eventstore"
+	"github.com/trestle-mcp/trestle/middleware"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/secret"
@@ -189,10 +190,7 @@ func (o Options) withDefaults() (Options, error) {
 // defaultLogger writes every record, because one a call was promised: zap's own
 // production logger drops repeated ones.
 func defaultLogger() *zap.Logger {
-	enc := zap.NewProductionEncoderConfig()
-	enc.TimeKey, enc.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
-	enc.EncodeDuration = zapcore.StringDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), zapcore.Lock(os.Stderr), zap.InfoLevel))
+	return zap.New(zapcore.NewCore(middleware.NewLogEncoder(), zapcore.Lock(os.Stderr), zap.InfoLevel))
 }
 
 func setDefault[T comparable](v *T, def T) {

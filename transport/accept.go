@@ -24,7 +24,7 @@ func checkContent(h http.Header) *refusal {
 	unsupported := func(text string) *refusal {
 		return refuse(http.StatusUnsupportedMediaType, jsonrpc.CodeInvalidRequest, mcperrors.Validation, text)
 	}
-	types := h.Values("Content-Type")
+	types := h["Content-Type"]
 	if len(types) != 1 {
 		return unsupported("one Content-Type is needed: " + typeJSON)
 	}
@@ -37,7 +37,7 @@ func checkContent(h http.Header) *refusal {
 			return unsupported("charset must be utf-8")
 		}
 	}
-	for _, coding := range h.Values("Content-Encoding") {
+	for _, coding := range h["Content-Encoding"] {
 		if !strings.EqualFold(coding, "identity") {
 			return unsupported("Content-Encoding is not supported")
 		}
@@ -50,7 +50,7 @@ func checkAccept(h http.Header, types ...string) *refusal {
 	if values := h["Accept"]; len(values) == 1 && values[0] == usualAccept {
 		return nil
 	}
-	accept := strings.Join(h.Values("Accept"), ",")
+	accept := strings.Join(h["Accept"], ",")
 	for _, t := range types {
 		if !accepts(accept, t) {
 			return refuse(http.StatusNotAcceptable, jsonrpc.CodeInvalidRequest, mcperrors.Validation,

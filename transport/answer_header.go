@@ -35,7 +35,7 @@ func (c *call) SetHeader(name, value string) {
 func (o *output) setHeader(name, value string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.dead {
+	if o.alive() {
 		o.w.Header().Set(name, value)
 	}
 }

@@ -29,15 +29,21 @@ type catalog struct {
 }
 
 // appendResult is the function of that name, for calls of one era, and remembers.
-func (c *catalog) appendResult(dst []byte, id json.RawMessage, method string, res mcp.Result, info json.RawMessage) ([]byte, error) {
+// A known list is not copied: it is the tail, which comes after what was
+// appended and is not to be changed.
+func (c *catalog) appendResult(dst []byte, id json.RawMessage, method string, res mcp.Result, info json.RawMessage) (_, tail []byte, _ error) {
 	encode := func() ([]byte, error) { return appendResult(dst, id, method, res, c.modern, info) }
+	plain := func() (_, _ []byte, err error) {
+		dst, err = encode()
+		return dst, nil, err
+	}
 	switch res.(type) {
 	case *mcp.ListToolsResult, *mcp.ListPromptsResult, *mcp.ListResourcesResult, *mcp.ListResourceTemplatesResult:
 		if isNilResult(res) || len(res.GetMeta()) > 0 {
-			return encode()
+			return plain()
 		}
 	default: // go-sdk's empty result panics when it is asked for its _meta
-		return encode()
+		return plain()
 	}
 	switch r := res.(type) {
 	case *mcp.ListToolsResult:
@@ -49,7 +55,7 @@ func (c *catalog) appendResult(dst []byte, id json.RawMessage, method string, re
 	case *mcp.ListResourceTemplatesResult:
 		return c.templates.append(dst, id, encodedList[mcp.ResourceTemplate]{items: r.ResourceTemplates, next: r.NextCursor, hints: r.Cacheable}, encode)
 	}
-	return encode()
+	return plain()
 }
 
 // An encodedList is a list and its encoding. Holding the items keeps their
@@ -58,7 +64,7 @@ type encodedList[T any] struct {
 	items []*T
 	next  string
 	hints mcp.Cacheable
-	body  []byte
+	tail  []byte // the encoded result, and the end of the response
 }
 
 func (l *encodedList[T]) same(other *encodedList[T]) bool {
@@ -70,25 +76,25 @@ type listCache[T any] struct {
 	lists atomic.Pointer[[]encodedList[T]]
 }
 
-func (c *listCache[T]) append(dst []byte, id json.RawMessage, wanted encodedList[T], encode func() ([]byte, error)) ([]byte, error) {
+func (c *listCache[T]) append(dst []byte, id json.RawMessage, wanted encodedList[T], encode func() ([]byte, error)) (_, tail []byte, _ error) {
 	var known []encodedList[T]
 	if lists := c.lists.Load(); lists != nil {
 		known = *lists
 	}
 	for i := range known {
 		if known[i].same(&wanted) {
-			return append(append(append(appendID(dst, id), `,"result":`...), known[i].body...), '}'), nil
+			return append(appendID(dst, id), `,"result":`...), known[i].tail, nil
 		}
 	}
 	start := len(appendID(dst, id)) + len(`,"result":`)
 	out, err := encode()
 	if err != nil || len(out)-start > maxCatalog {
-		return out, err
+		return out, nil, err
 	}
 	wanted.items = slices.Clone(wanted.items) // a middleware may use its slice again
-	wanted.body = bytes.Clone(out[start : len(out)-1])
+	wanted.tail = bytes.Clone(out[start:])
 	// Of two that do this at once one is forgotten, and encoded again.
 	updated := append([]encodedList[T]{wanted}, known[:min(len(known), maxCatalogs-1)]...)
 	c.lists.Store(&updated)
-	return out, nil
+	return out, nil, nil
 }

@@ -20,6 +20,15 @@ const (
 	headerEventID = "Last-Event-Id"
 )
 
+// first is the value of a header, which is spelled as above: Header.Get spells
+// it anew each time.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // maxVersion bounds a protocol version, and maxEventID a Last-Event-ID.
 const (
 	maxVersion = 64
@@ -68,7 +77,7 @@ func checkVersion(header, body string) *refusal {
 // checkRouting refuses a modern message whose Mcp-Method and Mcp-Name do not
 // say what its body says.
 func checkRouting(h http.Header, m *message, n named) *refusal {
-	if h.Get(headerMethod) != m.method {
+	if first(h, headerMethod) != m.method {
 		return headerMismatch("Mcp-Method is missing or differs from the method")
 	}
 	want := n.name
@@ -79,7 +88,7 @@ func checkRouting(h http.Header, m *message, n named) *refusal {
 	default:
 		return nil
 	}
-	name, err := decodeHeader(h.Get(headerName))
+	name, err := decodeHeader(first(h, headerName))
 	if err != nil {
 		return headerMismatch("Mcp-Name is in bad base64")
 	}

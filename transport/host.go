@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 )
@@ -19,6 +20,30 @@ import (
 type hostPolicy struct {
 	hosts   []endpoint // empty: loopback and the address a request arrived on
 	origins []origin
+
+	last atomic.Pointer[knownHost] // nearly every request has the same Host
+}
+
+// A knownHost is a Host header and what it says.
+type knownHost struct {
+	header string
+	endpoint
+	served bool // whatever address the request arrived on
+}
+
+// read returns what the Host header of r says, and whether it is served.
+func (p *hostPolicy) read(r *http.Request) (endpoint, bool) {
+	known := p.last.Load()
+	if known == nil || known.header != r.Host {
+		host, ok := parseEndpoint(r.Host)
+		if !ok {
+			return host, false
+		}
+		if known = (&knownHost{r.Host, host, p.serves(host)}); known.served {
+			p.last.Store(known)
+		}
+	}
+	return known.endpoint, known.served || (len(p.hosts) == 0 && arrivedOn(r, known.host))
 }
 
 // An endpoint is a host in lower case, or an IP address as netip writes it,
@@ -34,11 +59,11 @@ type origin struct {
 // check refuses requests that a foreign web page may have caused. It returns
 // the origin to which CORS headers are owed, if any.
 func (p *hostPolicy) check(r *http.Request) (cors string, _ *refusal) {
-	host, ok := parseEndpoint(r.Host)
-	if !ok || !p.serves(host, localIP(r)) {
+	host, ok := p.read(r)
+	if !ok {
 		return "", forbidden("this Host is not served")
 	}
-	values := r.Header.Values("Origin")
+	values := r.Header["Origin"]
 	switch len(values) {
 	case 0:
 		return "", nil
@@ -64,27 +89,24 @@ func forbidden(text string) *refusal {
 	return coded(mcperrors.Errorf(mcperrors.Authorization, "%s", text), "")
 }
 
-func (p *hostPolicy) serves(host endpoint, local netip.Addr) bool {
-	if len(p.hosts) > 0 {
-		return slices.ContainsFunc(p.hosts, func(h endpoint) bool {
-			return h.host == host.host && (h.port == "" || h.port == host.port)
-		})
+// serves reports whether host is served whatever address a request arrived on.
+func (p *hostPolicy) serves(host endpoint) bool {
+	if len(p.hosts) == 0 {
+		return isLoopback(host.host)
 	}
-	if isLoopback(host.host) {
-		return true
-	}
-	return local.IsValid() && host.host == local.String()
+	return slices.ContainsFunc(p.hosts, func(h endpoint) bool {
+		return h.host == host.host && (h.port == "" || h.port == host.port)
+	})
 }
 
-// localIP returns the address r arrived on; it is not valid where that is no
-// IP address, or nobody knows.
-func localIP(r *http.Request) netip.Addr {
+// arrivedOn reports whether r arrived on the address that host is.
+func arrivedOn(r *http.Request, host string) bool {
 	tcp, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !ok {
-		return netip.Addr{}
+		return false // nobody knows
 	}
-	addr, _ := netip.AddrFromSlice(tcp.IP)
-	return addr.Unmap()
+	addr, ok := netip.AddrFromSlice(tcp.IP)
+	return ok && host == addr.Unmap().String()
 }
 
 func isLoopback(host string) bool {

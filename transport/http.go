@@ -85,7 +85,7 @@ func (h *HTTPHandler) serveInside(w http.ResponseWriter, r *http.Request) {
 
 // serve answers r, or returns why it is refused.
 func (h *HTTPHandler) serve(w http.ResponseWriter, r *http.Request) *refusal {
-	version := r.Header.Get(headerVersion)
+	version := first(r.Header, headerVersion)
 	if era.IsModern(version) || h.stateless {
 		if ref := allow(w, r, http.MethodPost); ref != nil {
 			return ref

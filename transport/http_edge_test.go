@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -306,6 +307,37 @@ func TestHTTP_AnErrorAfterProgressIsAnEventOfTheStream(t *testing.T) {
 	for line := range strings.SplitSeq(strings.TrimSpace(readAll(t, res.Body)), "\n") {
 		if name, _, _ := strings.Cut(line, ":"); line != "" && name != "event" && name != "data" {
 			t.Errorf("not an event stream: %q", line)
+		}
+	}
+}
+
+// The last Host is remembered; that of another request, or address, is not.
+func TestHTTP_EachHostIsJudgedByItself(t *testing.T) {
+	open, closed := newHandler(t, newServer(newGate()), nil), newHandler(t, newServer(newGate()), &transport.Options{AllowedHosts: []string{"mcp.test"}})
+	for range 2 {
+		for _, c := range []struct {
+			h           http.Handler
+			host, local string
+			want        int
+		}{
+			{open, "localhost", "127.0.0.1", 200},
+			{open, "evil.test", "127.0.0.1", 403},
+			{open, "localhost:80", "127.0.0.1", 200},
+			{open, "localhost:x", "127.0.0.1", 403},
+			{open, "192.0.2.1", "192.0.2.1", 200},
+			{open, "192.0.2.1", "192.0.2.2", 403},
+			{closed, "mcp.test", "127.0.0.1", 200},
+			{closed, "localhost", "127.0.0.1", 403},
+			{closed, "192.0.2.1", "192.0.2.1", 403},
+			{closed, "mcp.test", "127.0.0.1", 200},
+		} {
+			w := play(t, c.h, "", initialize(), func(r *http.Request) {
+				r.Host = c.host
+				*r = *r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(c.local)}))
+			})
+			if w.Code != c.want {
+				t.Errorf("%s at %s: status %d, want %d", c.host, c.local, w.Code, c.want)
+			}
 		}
 	}
 }

@@ -52,8 +52,8 @@ func callFrom(ctx context.Context) *call {
 }
 
 // begin sets c up, which is new, as the call that m asks for.
-func (c *call) begin(request context.Context, m *message, extra *mcp.RequestExtra) {
-	c.id, c.method, c.params, c.extra = m.id, m.method, m.params, *extra
+func (c *call) begin(request context.Context, m *message, extra mcp.RequestExtra) {
+	c.id, c.method, c.params, c.extra = m.id, m.method, m.params, extra
 	c.values = callContext{lazyctx.Detached{Values: request}, c}
 	c.ctx.Begin(&c.values, time.Time{})
 }
@@ -78,11 +78,11 @@ func (h *HTTPHandler) run(c *call) {
 	defer c.end(nil)
 	switch {
 	case c.faulty != nil:
-		c.reply.answer(c, encodeError(c.id, c.faulty), c.faulty)
+		c.reply.answer(c, encodeError(c.id, c.faulty), nil, c.faulty)
 		return
 	case c.direct == nil:
 		data, err := h.ask(c.reply.s, c)
-		c.reply.answer(c, data, err)
+		c.reply.answer(c, data, nil, err)
 		return
 	}
 	res, err := h.dispatcher.serve(&c.ctx, c.method, c.direct)
@@ -96,25 +96,27 @@ func (h *HTTPHandler) run(c *call) {
 func (c *call) respond(res mcp.Result, err error) bool {
 	buf := getBuffer()
 	defer putBuffer(buf)
-	*buf, err = c.reply.h.encode(*buf, c, res, err)
-	return c.reply.answer(c, *buf, err)
+	var tail []byte
+	*buf, tail, err = c.reply.h.encode(*buf, c, res, err)
+	return c.reply.answer(c, *buf, tail, err)
 }
 
-// encode appends the answer to c, and survives types that do not encode.
-func (h *HTTPHandler) encode(dst []byte, c *call, res mcp.Result, failure error) (data []byte, err error) {
+// encode appends the answer to c but for its tail, and survives types that do not
+// encode.
+func (h *HTTPHandler) encode(dst []byte, c *call, res mcp.Result, failure error) (data, tail []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
-			data = appendError(dst, c.id, err)
+			data, tail = appendError(dst, c.id, err), nil
 		}
 	}()
 	if failure == nil {
-		if data, failure = h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
-			return data, nil
+		if data, tail, failure = h.lists.appendResult(dst, c.id, c.method, res, nil); failure == nil {
+			return data, tail, nil
 		}
 		failure = mcperrors.Wrap(mcperrors.Internal, "", failure)
 	}
-	return appendError(dst, c.id, failure), failure
+	return appendError(dst, c.id, failure), nil, failure
 }
 
 // Answer implements [watchdog.Caller]: it answers while the handler still runs.

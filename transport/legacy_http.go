@@ -61,7 +61,7 @@ func checkLegacy(r *http.Request, version string) *refusal {
 // session returns the session of r, in use until it is released. room is how
 // much it may be in use before.
 func (h *HTTPHandler) session(r *http.Request, room int) (*session, *refusal) {
-	id := r.Header.Get(headerSession)
+	id := first(r.Header, headerSession)
 	if id == "" {
 		return nil, invalidRequest("Mcp-Session-Id is missing")
 	}
@@ -104,8 +104,7 @@ func (h *HTTPHandler) serveLegacyPOST(w http.ResponseWriter, r *http.Request, me
 // serveMessages acts on messages in s. It takes over the use of s.
 func (h *HTTPHandler) serveMessages(w http.ResponseWriter, r *http.Request, s *session, messages []*message, batch bool) *refusal {
 	p := &post{}
-	p.extra = mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
-	if ref := h.sort(r.Context(), s, p, messages); ref != nil {
+	if ref := h.sort(r, s, p, messages); ref != nil {
 		s.release()
 		return ref
 	}
@@ -123,7 +122,6 @@ func (h *HTTPHandler) serveMessages(w http.ResponseWriter, r *http.Request, s *s
 type post struct {
 	exchange
 
-	extra mcp.RequestExtra
 	calls []*call
 	notes []*note
 	reply reply
@@ -150,10 +148,12 @@ func (p *post) abort(cause error) {
 }
 
 // sort makes calls and notes of messages, or says what is wrong with one.
-func (h *HTTPHandler) sort(ctx context.Context, s *session, p *post, messages []*message) *refusal {
+func (h *HTTPHandler) sort(r *http.Request, s *session, p *post, messages []*message) *refusal {
+	extra := mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header}
 	for _, m := range messages {
 		if !m.isCall() {
-			n, ref := newNote(s.sdk, m, &p.extra)
+			own := extra
+			n, ref := newNote(s.sdk, m, &own)
 			if ref != nil {
 				return ref
 			}
@@ -164,7 +164,7 @@ func (h *HTTPHandler) sort(ctx context.Context, s *session, p *post, messages []
 			return ref.withID(m.id)
 		}
 		c := p.newCall()
-		c.begin(ctx, m, &p.extra)
+		c.begin(r.Context(), m, extra)
 		h.decode(s, c)
 		p.calls = append(p.calls, c)
 	}

@@ -19,7 +19,7 @@ func (h *HTTPHandler) serveInitialize(w http.ResponseWriter, r *http.Request, m 
 		return invalidRequest("the session is initialized")
 	}
 	c := &call{}
-	c.begin(r.Context(), m, &mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header})
+	c.begin(r.Context(), m, mcp.RequestExtra{TokenInfo: auth.TokenInfoFromContext(r.Context()), Header: r.Header})
 	defer c.end(nil)
 
 	owner := h.principal(r.Context())
@@ -86,7 +86,8 @@ func (h *HTTPHandler) initialize(s *session, c *call) (data []byte, err error) {
 	if init, ok := res.(*mcp.InitializeResult); err == nil && ok && init != nil {
 		s.version = init.ProtocolVersion
 	}
-	return h.encode(nil, c, res, err)
+	data, tail, err := h.encode(nil, c, res, err)
+	return append(data, tail...), err
 }
 
 // answerOnce writes an answer that has no stream to resume.
@@ -100,5 +101,5 @@ func (h *HTTPHandler) answerOnce(w http.ResponseWriter, r *http.Request, data []
 		_ = re.post.write(appendEvent(nil, "message", "", 0, data)) // the client may be gone
 		return
 	}
-	re.writeJSON(data, status, refused)
+	re.writeJSON(data, nil, status, refused)
 }

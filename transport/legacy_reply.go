@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -118,9 +119,10 @@ func (r *reply) startLocked(ctx context.Context) {
 	})
 }
 
-// answer sends the answer to c, and ends the reply with the last one. It
-// reports false if c was answered before. data may be used again afterwards.
-func (r *reply) answer(c *call, data []byte, err error) bool {
+// answer sends the answer to c, in two parts, and ends the reply with the last
+// one. It reports false if c was answered before. head may be used again
+// afterwards.
+func (r *reply) answer(c *call, head, tail []byte, err error) bool {
 	if !c.taken.CompareAndSwap(false, true) {
 		return false
 	}
@@ -138,17 +140,17 @@ func (r *reply) answer(c *call, data []byte, err error) bool {
 	}
 	switch {
 	case r.started:
-		_ = r.sendLocked(&c.ctx, "message", bytes.Clone(data)) // the client is gone and nothing is kept
+		_ = r.sendLocked(&c.ctx, "message", slices.Concat(head, tail)) // the client is gone and nothing is kept
 	case r.batch:
-		r.answers = append(r.answers, bytes.Clone(data))
+		r.answers = append(r.answers, slices.Concat(head, tail))
 	default:
-		r.writeJSON(data, status, refused)
+		r.writeJSON(head, tail, status, refused)
 	}
 	if r.left > 0 {
 		return true
 	}
 	if r.batch && !r.started {
-		r.writeJSON(joined(r.answers), status, refused)
+		r.writeJSON(joined(r.answers), nil, status, refused)
 	}
 	r.finishLocked()
 	return true
@@ -193,7 +195,7 @@ func (r *reply) status(err error) (status int, refused *mcperrors.Error) {
 	return e.Code.HTTPStatus(r.s.version), e
 }
 
-func (r *reply) writeJSON(body []byte, status int, refused *mcperrors.Error) {
+func (r *reply) writeJSON(head, tail []byte, status int, refused *mcperrors.Error) {
 	if !r.post.alive() {
 		return
 	}
@@ -202,7 +204,7 @@ func (r *reply) writeJSON(body []byte, status int, refused *mcperrors.Error) {
 		setRetryAfter(header, status, refused.RetryAfter)
 		r.h.challenge(header, r.asked, status, refused)
 	}
-	r.post.writeJSON(status, body)
+	r.post.writeJSON(status, head, tail)
 }
 
 // finishLocked says that nothing will come.
@@ -215,8 +217,8 @@ func (r *reply) finishLocked() {
 	if r.started && r.h.store != nil {
 		r.s.withdraw(r)
 	}
-	if r.out != nil && r.out != &r.post {
-		r.out.stir() // a GET has it
+	if r.out != nil && r.out.queue != nil {
+		r.out.queue.stir() // a GET has it
 	}
 	if r.post.over != nil {
 		r.post.stop()
@@ -245,8 +247,8 @@ func (r *reply) poll(retry time.Duration) {
 		return // nobody is there, or knows what to ask for
 	}
 	if retry > 0 && r.resumes {
-		if r.out.queued {
-			r.out.queue = appendEvent(r.out.queue, "close", "", retry, nil)
+		if q := r.out.queue; q != nil {
+			q.events = appendEvent(q.events, "close", "", retry, nil)
 		} else if r.out.write(appendEvent(nil, "close", "", retry, nil)) != nil {
 			r.detach(r.out)
 			return
@@ -287,7 +289,7 @@ func (r *reply) cut(calls []*call) {
 			body = joined(r.answers)
 		}
 		status, refused := r.status(err)
-		r.writeJSON(body, status, refused)
+		r.writeJSON(body, nil, status, refused)
 	}
 	r.finishLocked()
 	r.post.end()

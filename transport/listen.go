@@ -99,7 +99,9 @@ func (l *listen) take() []byte {
 func (l *listen) last(o outcome) []byte {
 	var data []byte
 	if o.err == nil {
-		data, o.err = l.call.encode(nil, o.res)
+		var tail []byte
+		data, tail, o.err = l.call.encode(nil, o.res)
+		data = append(data, tail...)
 	}
 	if o.err == nil {
 		data, _ = appendReplaced(nil, data, l.id, "result", "_meta", mcp.MetaKeySubscriptionID)

@@ -108,8 +108,9 @@ func (c *modernCall) event(data []byte) error {
 func (c *modernCall) finish(res mcp.Result, err error) error {
 	buf := getBuffer()
 	defer putBuffer(buf)
+	var tail []byte
 	if err == nil {
-		*buf, err = c.encode(*buf, res)
+		*buf, tail, err = c.encode(*buf, res)
 	}
 	if err != nil {
 		c.refuse(refusalFor(err))
@@ -121,9 +122,9 @@ func (c *modernCall) finish(res mcp.Result, err error) error {
 	case c.finished:
 		return nil
 	case c.begun, c.stream && !c.early: // a stream would end only with the handler
-		_ = c.event(*buf) // the client may be gone
+		_ = c.event(append(*buf, tail...)) // the client may be gone
 	default:
-		c.out.writeJSON(http.StatusOK, *buf)
+		c.out.writeJSON(http.StatusOK, *buf, tail)
 	}
 	c.finished = true
 	return nil
@@ -164,8 +165,8 @@ func (c *modernCall) refuse(ref *refusal) {
 	c.finished = true
 }
 
-// encode appends the answer, and survives types that do not encode.
-func (c *modernCall) encode(dst []byte, res mcp.Result) (_ []byte, err error) {
+// encode appends the answer but for its tail, and survives types that do not encode.
+func (c *modernCall) encode(dst []byte, res mcp.Result) (_, tail []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)

@@ -156,7 +156,7 @@ const (
 
 // settings are Options with every default applied.
 type settings struct {
-	hosts     hostPolicy
+	hosts     *hostPolicy
 	maxBytes  int64 // -1: no limit
 	maxDepth  int
 	idle      time.Duration  // 0: no limit
@@ -196,6 +196,7 @@ func (o *Options) resolve() (settings, error) {
 		maxListens:     max(cmp.Or(o.MaxListens, defaultListens), 0),
 		maxListensEach: max(cmp.Or(o.MaxListensPerPrincipal, defaultListensEach), 0),
 
+		hosts:      &hostPolicy{},
 		challenger: challenger{o.ResourceMetadata},
 
 		stateless:    o.Stateless,

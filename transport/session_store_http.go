@@ -54,7 +54,7 @@ func (h *HTTPHandler) confirm(r *http.Request, s *session) *refusal {
 
 // deleteKept ends a session, wherever it is live.
 func (h *HTTPHandler) deleteKept(w http.ResponseWriter, r *http.Request) *refusal {
-	id := r.Header.Get(headerSession)
+	id := first(r.Header, headerSession)
 	if id == "" {
 		return invalidRequest("Mcp-Session-Id is missing")
 	}
@@ -95,8 +95,8 @@ func isStandalone(stream string) bool { return strings.HasPrefix(stream, standal
 // leftBehind returns the events that a standalone stream of another replica
 // kept after the one with index after.
 func (s *session) leftBehind(ctx context.Context, id string, after int) ([]byte, *refusal) {
-	out := &output{}
+	q := &queue{}
 	st := &stream{s: s, id: id, opened: true, next: math.MaxInt, done: true}
-	ref := st.replay(ctx, out, after)
-	return out.queue, ref
+	ref := st.replay(ctx, q, after)
+	return q.events, ref
 }

@@ -102,21 +102,21 @@ func (st *stream) attach(ctx context.Context, out *output, after int) *refusal {
 	} else if after >= st.next {
 		return invalidRequest("Last-Event-ID is not of this stream")
 	}
-	if ref := st.replay(ctx, out, after); ref != nil {
+	if ref := st.replay(ctx, out.queue, after); ref != nil {
 		return ref
 	}
 	st.out, st.sent = out, st.next
 	return nil
 }
 
-// replay puts stored events into the queue of out.
-func (st *stream) replay(ctx context.Context, out *output, after int) *refusal {
-	out.first, out.taken = after+1, after+1
+// replay puts stored events into q.
+func (st *stream) replay(ctx context.Context, q *queue, after int) *refusal {
+	q.first, q.taken = after+1, after+1
 	store := st.s.table.store
 	if store == nil || !st.opened {
 		return nil
 	}
-	events := out.queue
+	events := q.events
 	for data, err := range store.After(ctx, st.s.id, st.id, after) {
 		if err != nil {
 			return invalidRequest("the events after Last-Event-ID are not kept any more")
@@ -126,7 +126,7 @@ func (st *stream) replay(ctx context.Context, out *output, after int) *refusal {
 			events = appendEvent(events, "message", st.eventID(after), 0, data)
 		}
 	}
-	out.queue = events
+	q.events = events
 	return nil
 }
 
@@ -136,8 +136,8 @@ func (st *stream) detach(out *output) {
 		return
 	}
 	st.out = nil
-	if out.queued {
-		st.sent = out.first // nobody got the rest
+	if out.queue != nil {
+		st.sent = out.queue.first // nobody got the rest
 	}
 }
 

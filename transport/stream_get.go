@@ -11,7 +11,7 @@ import (
 // serveStream runs a GET: it replays, attaches and writes until the stream, the
 // session, the token or the client ends. What is in before comes first.
 func (h *HTTPHandler) serveStream(w http.ResponseWriter, r *http.Request, st *stream, after int, before []byte) *refusal {
-	out := &output{over: make(chan struct{}), queued: true, queue: before, wake: make(chan struct{}, 1)}
+	out := &output{over: make(chan struct{}), queue: &queue{events: before, wake: make(chan struct{}, 1)}}
 	out.open(w, h.writes)
 	defer out.release()
 	if ref := st.attach(r.Context(), out, after); ref != nil {
@@ -56,7 +56,7 @@ func (h *HTTPHandler) pump(ctx context.Context, st *stream, out *output) {
 			return
 		}
 		select {
-		case <-out.wake:
+		case <-out.queue.wake:
 		case <-alive.C:
 			if out.write(keepAliveComment) != nil {
 				return
@@ -87,8 +87,9 @@ func (st *stream) flush(out *output) {
 func (st *stream) take(out *output) (events []byte, last bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	events, out.queue = out.queue, nil
-	out.first, out.taken = out.taken, st.next
+	q := out.queue
+	events, q.events = q.events, nil
+	q.first, q.taken = q.taken, st.next
 	return events, st.done
 }
 

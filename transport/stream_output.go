@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trestle-mcp/trestle/internal/timerqueue"
@@ -22,56 +23,62 @@ const maxQueue = 1 << 20
 // Its stream's lock guards it, but for the deadline.
 type output struct {
 	w      http.ResponseWriter
-	rc     http.ResponseController
 	writes *timerqueue.Queue // how long one write may take; nil: for ever
 	wait   timerqueue.Entry  // for it
 	over   chan struct{}     // closed when the response is to end; nil if end hijacks
 
 	length [1]string // for the header of that name
 
-	queued bool
-	queue  []byte
+	queue *queue // nil for a POST
+	ended bool
+
+	mu   sync.Mutex  // held to set dead
+	dead atomic.Bool // the response may be somebody else's
+}
+
+// A queue is what waits for the reader of a GET.
+type queue struct {
+	events []byte
 	first  int           // index of the first event that is not written
 	taken  int           // what first becomes when what was taken is written
 	wake   chan struct{} // told when there is something to do
-	ended  bool
-
-	mu   sync.Mutex // of dead
-	dead bool       // the response may be somebody else's
 }
 
 // open makes o the response w.
 func (o *output) open(w http.ResponseWriter, writes *timerqueue.Queue) {
-	o.w, o.rc, o.writes = w, *http.NewResponseController(w), writes
+	o.w, o.writes = w, writes
 }
+
+func (o *output) control() *http.ResponseController { return http.NewResponseController(o.w) }
 
 var errOverflow = errors.New("transport: the reader is too slow")
 
 // event writes or queues an event.
 func (o *output) event(name, id string, data []byte) error {
-	if !o.queued {
+	q := o.queue
+	if q == nil {
 		return o.write(appendEvent(nil, name, id, 0, data))
 	}
-	if len(o.queue)+len(data) > maxQueue && len(o.queue) > 0 {
-		o.queue = nil // what is lost can be resumed
+	if len(q.events)+len(data) > maxQueue && len(q.events) > 0 {
+		q.events = nil // what is lost can be resumed
 		o.stop()
 		return errOverflow
 	}
-	o.queue = appendEvent(o.queue, name, id, 0, data)
-	o.stir()
+	q.events = appendEvent(q.events, name, id, 0, data)
+	q.stir()
 	return nil
 }
 
 // stir wakes the goroutine that empties the queue.
-func (o *output) stir() {
+func (q *queue) stir() {
 	select {
-	case o.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// write writes and flushes.
-func (o *output) write(p []byte) error {
+// write writes all parts and flushes.
+func (o *output) write(parts ...[]byte) error {
 	if !o.alive() {
 		return os.ErrDeadlineExceeded
 	}
@@ -79,29 +86,32 @@ func (o *output) write(p []byte) error {
 		o.writes.Add(&o.wait, o)
 		defer o.wait.Remove() // if that is too late, the connection is lost
 	}
-	if _, err := o.w.Write(p); err != nil {
-		return err
+	for _, p := range parts {
+		if _, err := o.w.Write(p); err != nil {
+			return err
+		}
 	}
-	return o.rc.Flush()
+	return o.control().Flush()
 }
 
-// writeJSON answers with one message. The length is told because the answer is
-// flushed here, where the time for it is watched, and not by net/http.
-func (o *output) writeJSON(status int, body []byte) {
+// writeJSON answers with one message, of two parts. The length is told because
+// the answer is flushed here, where the time for it is watched, and not by
+// net/http.
+func (o *output) writeJSON(status int, head, tail []byte) {
 	header := o.w.Header()
 	header["Content-Type"] = headerJSON
 	setAnswerHeader(header)
-	o.length[0] = strconv.Itoa(len(body))
+	o.length[0] = strconv.Itoa(len(head) + len(tail))
 	header["Content-Length"] = o.length[:]
 	o.w.WriteHeader(status)
-	_ = o.write(body) // the client may be gone
+	if len(tail) == 0 {
+		_ = o.write(head) // the client may be gone
+		return
+	}
+	_ = o.write(head, tail) // likewise
 }
 
-func (o *output) alive() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return !o.dead
-}
+func (o *output) alive() bool { return !o.dead.Load() }
 
 // Overdue implements [timerqueue.Overdue]: the reader has stalled.
 func (o *output) Overdue() { o.hurry(0) }
@@ -111,8 +121,8 @@ func (o *output) Overdue() { o.hurry(0) }
 func (o *output) hurry(d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.dead {
-		_ = o.rc.SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
+	if o.alive() {
+		_ = o.control().SetWriteDeadline(time.Now().Add(d)) // not every writer has deadlines
 	}
 }
 
@@ -120,7 +130,7 @@ func (o *output) hurry(d time.Duration) {
 func (o *output) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.dead = true
+	o.dead.Store(true)
 }
 
 // stop ends a response that has a goroutine of its own.
@@ -142,8 +152,8 @@ func (o *output) end() {
 		return
 	}
 	o.ended = true
-	_ = o.rc.Flush() // Hijack would drop what net/http has buffered
-	conn, buffered, err := o.rc.Hijack()
+	_ = o.control().Flush() // Hijack would drop what net/http has buffered
+	conn, buffered, err := o.control().Hijack()
 	if err != nil {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/auth"
+	"github.com/trestle-mcp/trestle/middleware"
 	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
@@ -118,7 +119,5 @@ func (s *security) options(addr string, log *zap.Logger) *server.Options {
 // newLog drops nothing under load, as zap's own for production would: an audit
 // that has gaps is none.
 func newLog(w io.Writer) *zap.Logger {
-	format := zap.NewProductionEncoderConfig()
-	format.TimeKey, format.EncodeTime, format.EncodeDuration = "time", zapcore.RFC3339NanoTimeEncoder, zapcore.StringDurationEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
+	return zap.New(zapcore.NewCore(middleware.NewLogEncoder(), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
 }

@@ -1,6 +1,9 @@
 package strictjson
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+)
 
 // Members walks the members of an object that [Check] accepted, in the order
 // they are written, and decodes nothing: a value is its bytes, a key is
@@ -59,6 +62,14 @@ func SkipValue(data []byte, i int) int {
 }
 
 func skipString(data []byte, i int) int {
+	// A quote that no backslash precedes is the end, and nearly always the first.
+	n := bytes.IndexByte(data[i+1:], '"')
+	if n < 0 {
+		return len(data)
+	}
+	if end := i + 1 + n; data[end-1] != '\\' {
+		return end + 1
+	}
 	for i++; i < len(data); i++ {
 		switch data[i] {
 		case '"':

@@ -1,6 +1,8 @@
 package strictjson
 
 import (
+	"bytes"
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -13,15 +15,33 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// allPlain reports whether the 8 bytes at i are there and plain. A byte of x
+// that is less than what is subtracted from it has its highest bit set then,
+// as have those beyond ASCII.
+func allPlain(data []byte, i int) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	if len(data)-i < 8 {
+		return false
+	}
+	x := binary.LittleEndian.Uint64(data[i:])
+	return (x|(x-each*0x20)|((x^each*'"')-each)|((x^each*'\\')-each))&high == 0
+}
+
 // scanString checks the string that starts at i and returns the offset behind
 // it, and whether it holds an escape.
 func scanString(data []byte, i int) (end int, escaped bool, err error) {
 	start := i
 	for i++; i < len(data); {
-		c := data[i]
-		switch {
-		case plain[c]:
+		for allPlain(data, i) {
+			i += 8
+		}
+		for i < len(data) && plain[data[i]] {
 			i++
+		}
+		if i == len(data) {
+			break
+		}
+		switch c := data[i]; {
 		case c == '"':
 			return i + 1, escaped, nil
 		case c == '\\':
@@ -92,11 +112,8 @@ func hex4(data []byte, i int) (r rune, ok bool) {
 // Unescape returns the text of a string that [Check] accepted, given without
 // its quotes. It is text itself if that holds no escape.
 func Unescape(text []byte) []byte {
-	i := 0
-	for i < len(text) && text[i] != '\\' {
-		i++
-	}
-	if i == len(text) {
+	i := bytes.IndexByte(text, '\\')
+	if i < 0 {
 		return text
 	}
 	out := append(make([]byte, 0, len(text)), text[:i]...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/bench/internal/fixture"
+	"github.com/trestle-mcp/trestle/middleware"
 	"github.com/trestle-mcp/trestle/middleware/ratelimit"
 	"github.com/trestle-mcp/trestle/server"
 	"github.com/trestle-mcp/trestle/transport"
@@ -54,9 +55,5 @@ func production(extra int, log io.Writer) (http.Handler, error) {
 
 // loggerTo is the server's default logger but for where it writes.
 func loggerTo(w io.Writer) *zap.Logger {
-	enc := zap.NewProductionEncoderConfig()
-	enc.TimeKey, enc.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
-	enc.EncodeDuration = zapcore.StringDurationEncoder
-	sink := zapcore.Lock(zapcore.AddSync(w))
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(enc), sink, zap.InfoLevel))
+	return zap.New(zapcore.NewCore(middleware.NewLogEncoder(), zapcore.Lock(zapcore.AddSync(w)), zap.InfoLevel))
 }

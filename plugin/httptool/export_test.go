@@ -1,0 +1,40 @@
+package httptool
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Call calls a tool as a server does.
+func (p *Plugin) Call(ctx context.Context, name, arguments string) (*mcp.CallToolResult, error) {
+	for _, t := range p.service.tools {
+		if t.def.Name == name {
+			return t.call(ctx, &mcp.CallToolRequest{
+				Params: &mcp.CallToolParamsRaw{Name: name, Arguments: json.RawMessage(arguments)},
+				Extra:  &mcp.RequestExtra{Header: map[string][]string{"Authorization": {"Bearer inbound-canary"}}},
+			})
+		}
+	}
+	panic("no tool " + name)
+}
+
+// Tool returns what clients see of a tool.
+func (p *Plugin) Tool(name string) *mcp.Tool {
+	for _, t := range p.service.tools {
+		if t.def.Name == name {
+			return t.def
+		}
+	}
+	return nil
+}
+
+// Permits asks the guard of a description with those addresses.
+func Permits(addr string, allowed ...string) bool {
+	g := newGuard(allowed, new(mistakes))
+	return g.permits(netip.MustParseAddr(addr))
+}
+
+var HasDots = hasDots

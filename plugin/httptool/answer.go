@@ -23,7 +23,7 @@ const maxDepth = 128
 type response struct {
 	as      string
 	pointer []string
-	output  *schema.Schema[map[string]any]
+	output  *schema.Schema[any]
 	status  map[string]outcome
 }
 
@@ -46,7 +46,7 @@ func newResponse(at string, given *Response, m *mistakes) response {
 	if given.OutputSchema == nil {
 		return r
 	}
-	r.output, err = schema.For[map[string]any](&schema.Options{JSONSchema: given.OutputSchema})
+	r.output, err = schema.For[any](&schema.Options{JSONSchema: given.OutputSchema})
 	var head struct {
 		Type any `json:"type"`
 	}

@@ -194,7 +194,7 @@ func (t *tool) checkBindings(at string, m *mistakes) {
 }
 
 // schema compiles the schema of the arguments.
-func (t *Tool) schema(at string, m *mistakes) (*schema.Schema[map[string]any], error) {
+func (t *Tool) schema(at string, m *mistakes) (*schema.Schema[any], error) {
 	given := t.InputSchema
 	if given == nil {
 		given = t.shortSchema(at, m)
@@ -205,7 +205,7 @@ func (t *Tool) schema(at string, m *mistakes) (*schema.Schema[map[string]any], e
 			}
 		}
 	}
-	in, err := schema.For[map[string]any](&schema.Options{JSONSchema: given})
+	in, err := schema.For[any](&schema.Options{JSONSchema: given})
 	if err != nil {
 		return nil, err
 	}

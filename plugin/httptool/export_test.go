@@ -38,3 +38,20 @@ func Permits(addr string, allowed ...string) bool {
 }
 
 var HasDots = hasDots
+
+// PathFor returns the path of a request whose second segment is an argument.
+func PathFor(argument string) (string, error) {
+	spec := &Spec{
+		Name: "t", Version: "1.0.0", BaseURL: "https://api.example.com/v1",
+		Tools: []Tool{{Name: "t", Description: "d", URL: "/{x}/end", Arguments: []Argument{{Name: "x"}}}},
+	}
+	p, err := New(spec, nil)
+	if err != nil {
+		return "", err
+	}
+	out, err := p.service.tools[0].build(map[string]any{"x": argument})
+	if err != nil {
+		return "", err
+	}
+	return out.url.RequestURI(), nil
+}

@@ -50,16 +50,18 @@ func (g *guard) permits(addr netip.Addr) bool {
 	if !addr.IsValid() {
 		return false
 	}
-	if slices.Contains(metadata, addr) {
-		return slices.Contains(g.allowed, netip.PrefixFrom(addr, addr.BitLen()))
+	v4, embeds := embedded(addr)
+	for _, one := range []netip.Addr{addr, v4} {
+		if slices.Contains(metadata, one) {
+			return slices.Contains(g.allowed, netip.PrefixFrom(one, one.BitLen()))
+		}
 	}
-	if within(g.allowed, addr) {
+	switch {
+	case within(g.allowed, addr):
 		return true
-	}
-	if within(special, addr) {
+	case within(special, addr):
 		return false
-	}
-	if v4, ok := embedded(addr); ok {
+	case embeds:
 		return g.permits(v4)
 	}
 	return true

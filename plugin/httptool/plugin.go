@@ -84,10 +84,11 @@ func (p *Plugin) Stop(context.Context) error {
 }
 
 func (t *tool) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-	args, err := t.input.Decode(req.Params.Arguments)
+	decoded, err := t.input.Decode(req.Params.Arguments)
 	if err != nil {
 		return nil, err
 	}
+	args, _ := decoded.(map[string]any) // the schema's type is object
 	out, err := t.build(args)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/yosida95/uritemplate/v3"
-
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 )
 
@@ -29,7 +27,7 @@ type outgoing struct {
 // build puts arguments where they belong. Errors are for the caller to mend.
 func (t *tool) build(args map[string]any) (*outgoing, error) {
 	out := &outgoing{method: t.method, own: t.url.own, header: http.Header{}}
-	path := uritemplate.Values{}
+	path := map[string]string{}
 	var query pairs
 	var members []member
 	known := 0
@@ -47,10 +45,7 @@ func (t *tool) build(args map[string]any) (*outgoing, error) {
 		var err error
 		switch b.place {
 		case InPath:
-			var text string
-			if text, err = pathText(b.name, value); err == nil {
-				path.Set(b.as, uritemplate.String(text))
-			}
+			path[b.as], err = pathText(value)
 		case InQuery:
 			err = query.add(b.as, b.style, value)
 		case InHeader:
@@ -90,24 +85,22 @@ func (t *tool) unknown(args map[string]any) error {
 	return nil
 }
 
-func (t *tool) setURL(out *outgoing, values uritemplate.Values, query pairs) error {
+func (t *tool) setURL(out *outgoing, values map[string]string, query pairs) error {
 	for _, name := range t.url.pathVars {
-		if !values.Get(name).Valid() {
+		if values[name] == "" {
 			return mcperrors.Errorf(mcperrors.Validation, "invalid arguments: %s: missing", name)
 		}
 	}
-	path, err := t.url.path.Expand(values)
-	if err != nil {
-		return fmt.Errorf("httptool: %s: the URL: %w", t.def.Name, err)
-	}
+	path := t.url.expand(values)
 	if hasDots(path) {
 		return mcperrors.Errorf(mcperrors.Validation, "invalid arguments: they make a path with . or .. in it")
 	}
-	u := *t.url.origin
-	if u.Path, err = url.PathUnescape(path); err != nil {
-		return fmt.Errorf("httptool: %s: the URL: %w", t.def.Name, err)
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return fmt.Errorf("httptool: %s: the path of the URL: %w", t.def.Name, err)
 	}
-	u.RawPath = path
+	u := *t.url.origin
+	u.Path, u.RawPath = plain, path
 	u.RawQuery = query.after(t.url.fixed)
 	if len(path)+len(u.RawQuery) > maxURL {
 		return mcperrors.Errorf(mcperrors.Validation, "invalid arguments: they make a URL of more than %d bytes", maxURL)
@@ -218,7 +211,7 @@ func scalarText(value any) (string, error) {
 
 // pathText keeps out what could make another path: a server behind us may
 // decode what is encoded, and once more.
-func pathText(name string, value any) (string, error) {
+func pathText(value any) (string, error) {
 	text, err := scalarText(value)
 	switch {
 	case err != nil:

@@ -36,7 +36,7 @@ type tool struct {
 	client   *client
 	def      *mcp.Tool
 	access   plugin.Access
-	input    *schema.Schema[map[string]any]
+	input    *schema.Schema[any]
 	method   string
 	url      *template
 	headers  []field

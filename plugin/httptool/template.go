@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/yosida95/uritemplate/v3"
 )
 
 // maxURL bounds a URL with its arguments, in bytes.
@@ -17,11 +15,14 @@ const maxURL = 8 << 10
 type template struct {
 	origin   *url.URL // scheme and host
 	own      bool     // origin is that of the base URL
-	path     *uritemplate.Template
+	path     []segment
 	pathVars []string
 	fixed    string           // the query that is always there, without ?
 	query    map[string]Style // the variables of the query
 }
+
+// A segment is a piece of a path: a text that is encoded already, or a variable.
+type segment struct{ text, variable string }
 
 var (
 	pathExpression  = regexp.MustCompile(`\{[^{}]*\}`)
@@ -87,30 +88,57 @@ func (t *template) setOrigin(at, raw string, base *url.URL, hosts map[string]boo
 }
 
 func (t *template) readPath(at, path string, m *mistakes) {
-	for _, expression := range pathExpression.FindAllString(path, -1) {
-		name := expression[1 : len(expression)-1]
+	if hasDots(pathExpression.ReplaceAllString(path, "x")) {
+		m.add(at, "has . or .. in its path")
+	}
+	for path != "" {
+		start := strings.IndexByte(path, '{')
+		literal := path
+		if start >= 0 {
+			literal = path[:start]
+		}
+		text, err := url.PathUnescape(literal)
+		if err != nil || strings.Contains(literal, "}") {
+			m.add(at, "not a URL template")
+			return
+		}
+		if literal != "" {
+			t.path = append(t.path, segment{text: (&url.URL{Path: text, RawPath: literal}).EscapedPath()})
+		}
+		if start < 0 {
+			return
+		}
+		expression := pathExpression.FindString(path[start:])
+		path = path[start+len(expression):]
+		name := strings.Trim(expression, "{}")
 		switch {
+		case expression == "":
+			m.add(at, "not a URL template")
+			return
 		case !variable.MatchString(name):
 			m.add(at, "%s: in the path there may be {name} alone, without operators", expression)
 		case slices.Contains(t.pathVars, name):
 			m.add(at, "%s is there twice", expression)
 		default:
 			t.pathVars = append(t.pathVars, name)
+			t.path = append(t.path, segment{variable: name})
 		}
 	}
-	literal := pathExpression.ReplaceAllString(path, "x")
-	if hasDots(literal) {
-		m.add(at, "has . or .. in its path")
+}
+
+// expand puts values, which are not encoded, into the path.
+func (t *template) expand(values map[string]string) string {
+	var path strings.Builder
+	for _, s := range t.path {
+		path.WriteString(s.text)
+		if s.variable != "" {
+			path.WriteString(escape(values[s.variable]))
+		}
 	}
-	if path == "" {
-		path = "/"
+	if path.Len() == 0 {
+		return "/"
 	}
-	parsed, err := uritemplate.New(path)
-	if err != nil || strings.ContainsAny(literal, "{}") {
-		m.add(at, "not a URL template")
-		return
-	}
-	t.path = parsed
+	return path.String()
 }
 
 func (t *template) readQuery(at, query string, m *mistakes) {

@@ -1,0 +1,157 @@
+package httptool_test
+
+import (
+	"encoding/binary"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/plugin/httptool"
+)
+
+func TestGuard_PermitsThePublicInternetAlone(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"1.1.1.1": true, "93.184.216.34": true, "2606:4700::1111": true, "::ffff:1.1.1.1": true,
+		"127.0.0.1": false, "127.9.9.9": false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false, "::": false,
+		"10.0.0.1": false, "172.16.0.1": false, "172.31.255.255": false, "172.32.0.1": true, "192.168.1.1": false, "::ffff:10.0.0.1": false,
+		"169.254.1.1": false, "169.254.169.254": false, "::ffff:169.254.169.254": false, "168.63.129.16": false,
+		"100.64.0.1": false, "100.127.255.255": false, "100.128.0.1": true, "192.0.0.192": false, "198.18.0.1": false, "198.19.255.255": false,
+		"192.0.2.1": false, "198.51.100.1": false, "203.0.113.1": false, "224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false,
+		"fc00::1": false, "fd00:ec2::254": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false, "2001:db8::1": false,
+		"2001::1": false, "100::1": false, "::7f00:1": false, "64:ff9b::7f00:1": false, "64:ff9b::a9fe:a9fe": false, "64:ff9b::101:101": true,
+		"2002:7f00:1::": false, "2002:a00:1::": false, "2002:101:101::": true, "::ffff:0:7f00:1": false,
+	} {
+		if got := httptool.Permits(addr); got != want {
+			t.Errorf("%s: %t, want %t", addr, got, want)
+		}
+	}
+}
+
+func TestGuard_PermitsWhatIsNamed(t *testing.T) {
+	for _, tt := range []struct {
+		addr, allowed string
+		want          bool
+	}{
+		{"127.0.0.1", "loopback", true},
+		{"::1", "loopback", true},
+		{"::ffff:127.0.0.1", "loopback", true},
+		{"10.0.0.1", "loopback", false},
+		{"10.1.2.3", "10.1.0.0/16", true},
+		{"10.2.2.3", "10.1.0.0/16", false},
+		{"64:ff9b::a01:203", "10.1.0.0/16", true},
+		{"169.254.169.254", "169.254.0.0/16", false},
+		{"169.254.169.254", "0.0.0.0/0", false},
+		{"169.254.169.254", "169.254.169.254/32", true},
+		{"169.254.1.1", "169.254.0.0/16", true},
+		{"64:ff9b::a9fe:a9fe", "64:ff9b::/96", false},
+		{"2002:a9fe:a9fe::", "::/0", false},
+		{"fd00:ec2::254", "fc00::/7", false},
+	} {
+		if got := httptool.Permits(tt.addr, tt.allowed); got != tt.want {
+			t.Errorf("%s with %s: %t, want %t", tt.addr, tt.allowed, got, tt.want)
+		}
+	}
+}
+
+// nameserver answers every question for an A record with what next says.
+func nameserver(t *testing.T, next func(name string) net.IP) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	must(t, err)
+	done := make(chan struct{})
+	t.Cleanup(func() { must(t, conn.Close()); <-done })
+	go func() {
+		defer close(done)
+		buf := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(dnsAnswer(buf[:n], next), from)
+		}
+	}()
+	dial := func(network, _ string) (net.Conn, error) { return net.Dial("udp", conn.LocalAddr().String()) }
+	return &net.Resolver{PreferGo: true, Dial: contextless(dial)}
+}
+
+// dnsAnswer writes the answer to a query of one question (RFC 1035, section 4).
+func dnsAnswer(query []byte, next func(string) net.IP) []byte {
+	end := 12
+	var labels []string
+	for query[end] != 0 {
+		n := int(query[end])
+		labels = append(labels, string(query[end+1:end+1+n]))
+		end += 1 + n
+	}
+	kind := binary.BigEndian.Uint16(query[end+1:])
+	end += 5
+	out := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
+	if kind == 1 {
+		out[7] = 1
+		out = append(out, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		out = append(out, next(strings.Join(labels, ".")).To4()...)
+	}
+	return out
+}
+
+const rebound = "name: test\nversion: 1.0.0\nbase_url: https://api.example.test:PORT/v1\ntools: [{name: get, description: d, url: /x}]\n"
+
+func TestCall_ConnectsToTheAddressThatWasChecked(t *testing.T) {
+	u := serve(t, nil)
+	_, port, _ := strings.Cut(u.host(), ":")
+	var asked atomic.Int64
+	o := func(o *httptool.Options) {
+		o.Resolver = nameserver(t, func(string) net.IP { asked.Add(1); return net.IPv4(127, 0, 0, 1) })
+	}
+	p := u.parsed(t, strings.Replace(rebound, "PORT", port, 1), o)
+	_, err := p.Call(t.Context(), "get", `{}`)
+	if code := mcperrors.CodeOf(err); code != mcperrors.Unavailable || u.count() != 0 || asked.Load() == 0 {
+		t.Errorf("code %s after %d questions, %d requests", code, asked.Load(), u.count())
+	}
+	if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "example.test") {
+		t.Errorf("the caller learns where the name leads: %v", err)
+	}
+}
+
+// The first answer is allowed, and closed to the connection; what the name means
+// afterwards is not.
+func TestCall_IsNotFooledByANameThatChanges(t *testing.T) {
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+	_, port, _ := strings.Cut(u.host(), ":")
+	var turn atomic.Int64
+	resolver := nameserver(t, func(string) net.IP {
+		if turn.Add(1) == 1 {
+			return net.IPv4(127, 0, 0, 1)
+		}
+		return net.IPv4(127, 0, 0, 2) // the same listener would answer, on Linux
+	})
+	text := strings.Replace(rebound, "PORT", port, 1)
+	text = strings.Replace(text, "tools:", "addresses: [127.0.0.1/32]\ntools:", 1)
+	text = strings.Replace(text, "api.example.test", "example.com", 1) // that is in the certificate
+	p := u.parsed(t, text, func(o *httptool.Options) { o.Resolver = resolver })
+	if res, err := p.Call(t.Context(), "get", `{}`); err != nil || res.IsError {
+		t.Fatalf("%v %v", res, err)
+	}
+	if _, err := p.Call(t.Context(), "get", `{}`); mcperrors.CodeOf(err) != mcperrors.Unavailable || u.count() != 1 {
+		t.Errorf("%v after %d requests", err, u.count())
+	}
+}
+
+func TestCall_SpeaksPlainHTTPToThisMachineAlone(t *testing.T) {
+	const head = "name: t\nversion: 1.0.0\ntools: [{name: t, description: d, url: /x}]\n"
+	for _, text := range []string{
+		"base_url: http://127.0.0.1:1\n", "base_url: http://localhost\n", "base_url: http://10.0.0.1\naddresses: [10.0.0.0/8, loopback]\n",
+		"base_url: http://api.example.com\naddresses: [loopback]\n", "base_url: ftp://localhost\naddresses: [loopback]\n",
+	} {
+		if _, err := httptool.Parse("t.yaml", []byte(head+text)); err == nil || !strings.Contains(err.Error(), "base_url: want https") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := httptool.Parse("t.yaml", []byte(head+"base_url: http://[::1]:1\naddresses: [loopback]\n")); err != nil {
+		t.Error(err)
+	}
+}

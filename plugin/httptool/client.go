@@ -203,6 +203,10 @@ func (c *client) follow(out *outgoing, at *url.URL, resp *http.Response, hop int
 func (c *client) read(ctx context.Context, resp *http.Response, secrets []string) (*answered, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.service.maxResponse+1))
+	if err == nil {
+		// A service that sees us go may end its answer properly, with half of it.
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, failed(ctx, err)
 	}

@@ -55,3 +55,7 @@ func PathFor(argument string) (string, error) {
 	}
 	return out.url.RequestURI(), nil
 }
+
+var RetryAfter = retryAfter
+
+const MaxConns = maxConns

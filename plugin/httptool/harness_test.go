@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -127,4 +128,12 @@ func shown(res *mcp.CallToolResult) string {
 		}
 	}
 	return strings.Join(texts, "\n")
+}
+
+// tick is for polling what has no event, until the test's end.
+func tick(t *testing.T) <-chan struct{} {
+	t.Helper()
+	c := make(chan struct{})
+	time.AfterFunc(time.Millisecond, func() { close(c) })
+	return c
 }

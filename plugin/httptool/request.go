@@ -144,7 +144,8 @@ func (t *tool) setFields(out *outgoing, members []member) error {
 		}
 		body = append(body, value...)
 	}
-	out.body = append(body, '}')
+	body = append(body, '}')
+	out.body = body
 	return nil
 }
 

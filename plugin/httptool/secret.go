@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -167,8 +166,9 @@ func withoutSecrets(body []byte, secrets []string) []byte {
 		if len(secret) < minSecret {
 			continue
 		}
-		quoted, _ := json.Marshal(secret) //nolint:errchkjson // a string
-		for _, form := range [][]byte{[]byte(secret), quoted[1 : len(quoted)-1]} {
+		quoted, _ := encode(secret) // a string
+		html := appendText(nil, secret)
+		for _, form := range [][]byte{[]byte(secret), quoted[1 : len(quoted)-1], html[1 : len(html)-1]} {
 			body = bytes.ReplaceAll(body, form, []byte(redact.Mark))
 		}
 	}

@@ -97,6 +97,7 @@ func (t *tool) failure(a *answered, o outcome, kind string) (*mcp.CallToolResult
 		return nil, e
 	case outcome(mcperrors.Timeout), outcome(mcperrors.Internal):
 		return nil, e
+	default:
 	}
 	e.Message = fmt.Sprintf("%s (status %d)", e.Message, a.status)
 	if shown := redact.String(a.excerpt(kind)); shown != "" {
@@ -107,6 +108,7 @@ func (t *tool) failure(a *answered, o outcome, kind string) (*mcp.CallToolResult
 		e.Code = mcperrors.Conflict // nothing that the caller could be told by a protocol error
 	case outcome(mcperrors.NotFound):
 		return told(e), nil // as a protocol error, it would say that there is no such tool
+	default:
 	}
 	return nil, e
 }

@@ -1,6 +1,10 @@
 package plugin
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // A State is how a plugin is.
 type State string
@@ -41,12 +45,60 @@ type Status struct {
 	Panics  int64 `json:"panics"`  // of this version, and code that hung
 }
 
+// List returns all plugins, in the order of their names.
+func (m *Manager) List() []Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Status, 0, len(m.units))
+	for _, u := range slices.SortedFunc(maps.Values(m.units), byName) {
+		all = append(all, u.status())
+	}
+	return all
+}
+
+// Status returns one plugin, if there is one of that name.
+func (m *Manager) Status(name string) (_ Status, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.units[name]
+	if u == nil {
+		return Status{}, false
+	}
+	return u.status(), true
+}
+
+func (u *unit) status() Status {
+	s := Status{
+		Name: u.name, Version: u.version, State: u.state, Reason: u.reason, RetryAt: u.retryAt, Since: u.since,
+		Prefix: u.Prefix, Permissions: slices.Clone(u.permissions), Toolsets: slices.Clone(u.toolsets),
+		Hash: u.hash, Panics: u.panics.Load(),
+	}
+	for _, r := range u.requires {
+		s.Requires = append(s.Requires, r.Requirement)
+	}
+	for _, f := range u.features {
+		switch f.Kind {
+		case KindTool:
+			s.Tools = append(s.Tools, f.Name())
+		case KindPrompt:
+			s.Prompts = append(s.Prompts, f.Name())
+		default:
+			s.Resources = append(s.Resources, f.Name())
+		}
+	}
+	slices.Sort(s.Tools)
+	slices.Sort(s.Prompts)
+	slices.Sort(s.Resources)
+	s.Running, s.Calls = u.counts()
+	return s
+}
+
 // Stats counts what a [Manager] did. All but the first three only grow.
 type Stats struct {
 	Plugins, Enabled, Tripped int
 
 	Registered, Replaced, Unregistered int64
-	EnabledTimes, DisabledTimes        int64 // by an operator
+	EnabledTimes, DisabledTimes        int64 // also of plugins that went along with another
 	Failed                             int64 // changes that were refused or failed
 	Panics, Hangs                      int64 // of plugins' code
 	Trips, Retries                     int64 // of circuits
@@ -54,32 +106,26 @@ type Stats struct {
 	Abandoned                          int64 // of those, calls that did not even end then
 }
 
-// A Change is what happened to a plugin.
-type Change string
-
-// The changes that there are.
-const (
-	ChangeRegister   Change = "register"
-	ChangeReplace    Change = "replace"
-	ChangeUnregister Change = "unregister"
-	ChangeEnable     Change = "enable"
-	ChangeDisable    Change = "disable"
-	ChangeTrip       Change = "trip"  // its circuit opened
-	ChangeRetry      Change = "retry" // it was tried again
-)
-
-// An Event is a change of one plugin, or one that failed.
-type Event struct {
-	Change  Change
-	Plugin  string
-	Version string // "" if it was never learned
-	From    string // the version that was replaced
-	Reason  string // why it was disabled
-	// Err is why the change failed, or what went wrong while it was made, such as
-	// an error of Stop.
-	Err      error
-	Failed   bool // the change was not made
-	Time     time.Time
-	Duration time.Duration
-	Hash     string // of the set, afterwards
+// Stats returns the counters.
+func (m *Manager) Stats() Stats {
+	c := &m.stats
+	s := Stats{
+		Registered: c.registered.Load(), Replaced: c.replaced.Load(), Unregistered: c.unregistered.Load(),
+		EnabledTimes: c.enabled.Load(), DisabledTimes: c.disabled.Load(), Failed: c.failed.Load(),
+		Panics: c.panics.Load(), Hangs: c.hangs.Load(), Trips: c.trips.Load(), Retries: c.retries.Load(),
+		Canceled: c.canceled.Load(), Abandoned: c.abandoned.Load(),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.Plugins = len(m.units)
+	for _, u := range m.units {
+		switch u.state {
+		case Enabled:
+			s.Enabled++
+		case Tripped:
+			s.Tripped++
+		case Disabled, Waiting:
+		}
+	}
+	return s
 }

@@ -51,12 +51,13 @@ func (s *Server) Handler() (http.Handler, error) {
 }
 
 // Drain makes the handler refuse new calls, waits for running ones until ctx
-// ends, and closes what is left. Run does it by itself.
+// ends, and closes what is left. Then it stops the plugins; for that there is a
+// second, even if ctx has ended. Run does it by itself.
 func (s *Server) Drain(ctx context.Context) error {
 	if _, err := s.Handler(); err != nil {
 		return err
 	}
-	return s.handler.Drain(ctx)
+	return errors.Join(s.handler.Drain(ctx), s.closePlugins(ctx))
 }
 
 // Run serves until ctx ends, SIGINT or SIGTERM arrives or, on stdio, the client
@@ -81,7 +82,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.opts.Addr != "" {
 		serve = s.runHTTP
 	}
-	if err := serve(ctx, stop); err != nil {
+	err := serve(ctx, stop)
+	if err = errors.Join(err, s.closePlugins(ctx)); err != nil { // there are ways out before it drains
 		return fmt.Errorf("server %q: %w", s.name, err)
 	}
 	return nil

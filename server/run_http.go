@@ -53,6 +53,7 @@ func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
 	if e := web.Shutdown(drain); e != nil {
 		err = errors.Join(err, fmt.Errorf("closing connections: %w", e), web.Close())
 	}
+	err = errors.Join(err, s.closePlugins(drain))
 	s.log.Info("stopped", zap.Error(err))
 	return err
 }

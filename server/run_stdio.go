@@ -41,6 +41,7 @@ func (s *Server) runStdio(ctx context.Context, stop <-chan os.Signal) error {
 	} else {
 		err = <-done
 	}
+	err = errors.Join(err, s.closePlugins(drain))
 	s.log.Info("stopped", zap.Error(err))
 	return err
 }

@@ -20,14 +20,14 @@ import (
 // A Server is an MCP server with its tools, resources and prompts. Make one
 // with [New] or a [Factory]; all methods are safe for concurrent use.
 type Server struct {
-	name    string
-	opts    Options
-	mcp     *mcp.Server
-	log     *zap.Logger
-	seal    *sealer
-	names   registry
-	notices notices
-	plugins *plugin.Manager
+	name, version string
+	opts          Options
+	mcp           *mcp.Server
+	log           *zap.Logger
+	seal          *sealer
+	names         registry
+	notices       notices
+	plugins       *plugin.Manager
 
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
@@ -64,7 +64,7 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 	if err = errors.Join(err, sealErr); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
-	s := &Server{name: name, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s := &Server{name: name, version: version, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
 	s.SetView(opts.View)
 	s.names.now.Store(new(names))
 	s.mcp = mcp.NewServer(
@@ -74,6 +74,9 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
 	s.mcp.AddSendingMiddleware(s.notices.middleware)
+	if err := errors.Join(s.addInfo(), s.addPlugins(plugins)); err != nil {
+		return nil, fmt.Errorf("server %q: %w", name, err)
+	}
 	return s, nil
 }
 

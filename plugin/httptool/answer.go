@@ -13,6 +13,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/strictjson"
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -28,17 +29,17 @@ type response struct {
 }
 
 func newResponse(at string, given *Response, m *mistakes) response {
-	r := response{as: given.As, status: newStatuses(join(at, "status"), given.Status, m)}
+	r := response{as: given.As, status: newStatuses(yamljson.Join(at, "status"), given.Status, m)}
 	switch r.as {
 	case "":
 		r.as = "auto"
 	case "auto", "json", "text":
 	default:
-		m.add(join(at, "as"), "want auto, json or text")
+		m.add(yamljson.Join(at, "as"), "want auto, json or text")
 	}
 	var err error
 	if r.pointer, err = parsePointer(given.Pointer); err != nil {
-		m.add(join(at, "pointer"), "%v", err)
+		m.add(yamljson.Join(at, "pointer"), "%v", err)
 	}
 	if r.as == "text" && (given.Pointer != "" || given.OutputSchema != nil) {
 		m.add(at, "a text has no pointer and no output_schema")
@@ -52,9 +53,9 @@ func newResponse(at string, given *Response, m *mistakes) response {
 	}
 	switch {
 	case err != nil:
-		m.add(join(at, "output_schema"), "%v", err)
+		m.add(yamljson.Join(at, "output_schema"), "%v", err)
 	case json.Unmarshal(r.output.JSON(), &head) != nil || head.Type != "object":
-		m.add(join(at, "output_schema"), "its type is not object")
+		m.add(yamljson.Join(at, "output_schema"), "its type is not object")
 	}
 	return r
 }

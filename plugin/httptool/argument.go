@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 	"github.com/trestle-mcp/trestle/schema"
 )
 
@@ -31,7 +32,7 @@ func hasBody(method string) bool {
 func (t *tool) bind(at string, given *Tool, m *mistakes) {
 	in, err := given.schema(at, m)
 	if err != nil {
-		m.add(join(at, "input_schema"), "%v", err)
+		m.add(yamljson.Join(at, "input_schema"), "%v", err)
 		return
 	}
 	t.input = in
@@ -41,7 +42,7 @@ func (t *tool) bind(at string, given *Tool, m *mistakes) {
 	}
 	bound := map[string]bool{}
 	for _, arg := range given.Arguments {
-		at := join(join(at, "arguments"), arg.Name)
+		at := yamljson.Join(yamljson.Join(at, "arguments"), arg.Name)
 		b := t.place(at, &arg, m)
 		bound[arg.Name] = true
 		required, there := visible[arg.Name]
@@ -61,7 +62,7 @@ func (t *tool) bind(at string, given *Tool, m *mistakes) {
 		}
 		b := t.place(at, &Argument{Name: f.Name}, m)
 		if b.place == InPath && !f.Required {
-			m.add(join(at, "input_schema"), "%s has to be required: it is in the path of the URL", f.Name)
+			m.add(yamljson.Join(at, "input_schema"), "%s has to be required: it is in the path of the URL", f.Name)
 		}
 		t.bindings = append(t.bindings, b)
 	}
@@ -99,7 +100,7 @@ func (t *tool) place(at string, arg *Argument, m *mistakes) binding {
 		b.fixed = true
 		var err error
 		if b.value, err = decodeJSON(arg.Value); err != nil {
-			m.add(join(at, "value"), "%v", err)
+			m.add(yamljson.Join(at, "value"), "%v", err)
 		}
 	}
 	t.checkPlace(at, &b, inURL, m)
@@ -120,7 +121,7 @@ func (t *tool) checkPlace(at string, b *binding, inURL bool, m *mistakes) {
 	case InBody:
 		b.as = ""
 	default:
-		m.add(join(at, "in"), "%q: want path, query, header, field or body", string(b.place))
+		m.add(yamljson.Join(at, "in"), "%q: want path, query, header, field or body", string(b.place))
 	}
 	if (b.place == InField || b.place == InBody) && !hasBody(t.method) && t.method != http.MethodDelete {
 		m.add(at, "a request of method %s has no body", t.method)
@@ -128,10 +129,10 @@ func (t *tool) checkPlace(at string, b *binding, inURL bool, m *mistakes) {
 	switch b.style {
 	case "", Repeat, Comma, Space, Pipe, Deep, JSON:
 		if b.style != "" && b.place != InQuery {
-			m.add(join(at, "style"), "only for query parameters")
+			m.add(yamljson.Join(at, "style"), "only for query parameters")
 		}
 	default:
-		m.add(join(at, "style"), "%q: want repeat, comma, space, pipe, deep or json", string(b.style))
+		m.add(yamljson.Join(at, "style"), "%q: want repeat, comma, space, pipe, deep or json", string(b.style))
 	}
 }
 
@@ -143,10 +144,10 @@ func (t *tool) checkBindings(at string, m *mistakes) {
 		name  string
 	}
 	taken := map[spot]string{}
-	for _, f := range slices.Concat(t.service.headers, t.headers) {
+	for _, f := range t.headers {
 		taken[spot{InHeader, http.CanonicalHeaderKey(f.name)}] = "headers"
 	}
-	for _, f := range t.service.query {
+	for _, f := range t.query {
 		taken[spot{InQuery, f.name}] = "query"
 	}
 	if t.url != nil {
@@ -176,19 +177,19 @@ func (t *tool) checkBindings(at string, m *mistakes) {
 		m.add(at, "one argument is the body: there can be no other in it")
 	}
 	if t.body == "text" && bodies == 0 {
-		m.add(join(at, "body"), "text is for an argument in: body")
+		m.add(yamljson.Join(at, "body"), "text is for an argument in: body")
 	}
 	if t.url == nil {
 		return
 	}
 	for _, name := range t.url.pathVars {
 		if _, ok := taken[spot{InPath, name}]; !ok {
-			m.add(join(at, "url"), "there is no argument for {%s}", name)
+			m.add(yamljson.Join(at, "url"), "there is no argument for {%s}", name)
 		}
 	}
 	for name := range t.url.query {
 		if _, ok := taken[spot{InQuery, name}]; !ok {
-			m.add(join(at, "url"), "there is no argument for %s", name)
+			m.add(yamljson.Join(at, "url"), "there is no argument for %s", name)
 		}
 	}
 }
@@ -201,7 +202,7 @@ func (t *Tool) schema(at string, m *mistakes) (*schema.Schema[any], error) {
 	} else {
 		for _, arg := range t.Arguments {
 			if arg.hasWords() || arg.Required || arg.Schema != nil {
-				m.add(join(join(at, "arguments"), arg.Name), "only in, as, style and value may stand beside input_schema")
+				m.add(yamljson.Join(yamljson.Join(at, "arguments"), arg.Name), "only in, as, style and value may stand beside input_schema")
 			}
 		}
 	}
@@ -229,7 +230,7 @@ func (t *Tool) shortSchema(at string, m *mistakes) json.RawMessage {
 	required := []string{}
 	for i := range t.Arguments {
 		arg := &t.Arguments[i]
-		at := join(join(at, "arguments"), arg.Name)
+		at := yamljson.Join(yamljson.Join(at, "arguments"), arg.Name)
 		if arg.Value != nil {
 			if arg.hasWords() || arg.Required || arg.Schema != nil {
 				m.add(at, "only in, as and style may stand beside value")
@@ -239,7 +240,7 @@ func (t *Tool) shortSchema(at string, m *mistakes) json.RawMessage {
 		if properties.Len() > 0 {
 			properties.WriteByte(',')
 		}
-		properties.Write(appendText(nil, arg.Name))
+		properties.Write(yamljson.AppendText(nil, arg.Name))
 		properties.WriteByte(':')
 		properties.Write(arg.property(at, m))
 		if arg.Required || t.inPath(arg) {
@@ -285,14 +286,14 @@ func (a *Argument) property(at string, m *mistakes) []byte {
 		words.Type = "string"
 	}
 	if !slices.Contains(types, words.Type) {
-		m.add(join(at, "type"), "%q: want %s, or a schema", words.Type, strings.Join(types, ", "))
+		m.add(yamljson.Join(at, "type"), "%q: want %s, or a schema", words.Type, strings.Join(types, ", "))
 	}
 	if _, err := regexp.Compile(a.Pattern); err != nil {
-		m.add(join(at, "pattern"), "%v", err)
+		m.add(yamljson.Join(at, "pattern"), "%v", err)
 	}
 	for key, bound := range map[string]json.RawMessage{"minimum": a.Minimum, "maximum": a.Maximum} {
 		if bound != nil && (words.Type == "string" || words.Type == "boolean" || !isNumber(bound)) {
-			m.add(join(at, key), "not a number, or not for a %s", words.Type)
+			m.add(yamljson.Join(at, key), "not a number, or not for a %s", words.Type)
 		}
 	}
 	out, err := json.Marshal(words)

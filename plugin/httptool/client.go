@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"syscall"
 	"time"
 
@@ -115,7 +114,7 @@ func (c *client) request(ctx context.Context, out *outgoing, at *url.URL, own bo
 	header := http.Header{}
 	if own {
 		header = out.header.Clone()
-		for _, f := range slices.Concat(c.service.headers, t.headers) {
+		for _, f := range t.headers {
 			value, hidden, err := f.read(ctx)
 			if err != nil {
 				return nil, nil, err
@@ -123,7 +122,7 @@ func (c *client) request(ctx context.Context, out *outgoing, at *url.URL, own bo
 			header.Set(f.name, value)
 			secrets = append(secrets, hidden...)
 		}
-		query, hidden, err := c.query(ctx, u.RawQuery)
+		query, hidden, err := t.addQuery(ctx, u.RawQuery)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -150,10 +149,11 @@ func (c *client) request(ctx context.Context, out *outgoing, at *url.URL, own bo
 	return req, secrets, nil
 }
 
-func (c *client) query(ctx context.Context, raw string) (string, []string, error) {
+// addQuery puts the parameters that callers do not choose behind theirs.
+func (t *tool) addQuery(ctx context.Context, raw string) (string, []string, error) {
 	var more pairs
 	var secrets []string
-	for _, f := range c.service.query {
+	for _, f := range t.query {
 		value, hidden, err := f.read(ctx)
 		if err != nil {
 			return "", nil, err

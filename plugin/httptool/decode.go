@@ -2,7 +2,6 @@ package httptool
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 )
 
 // maxFile bounds the text of a description, in bytes; maxNesting its depth.
@@ -41,14 +42,9 @@ func Parse(file string, text []byte) (*Spec, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("%s: longer than %d bytes", file, maxFile)
 	}
-	var doc yaml.Node
-	// Keys are checked below, all of them and with their lines.
-	if err := load(text, &doc); err != nil {
+	root, err := yamljson.Load(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	root := &doc
-	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
-		root = root.Content[0]
 	}
 	d := decoder{lines: map[string]int{"": 1}}
 	spec := new(Spec)
@@ -60,16 +56,6 @@ func Parse(file string, text []byte) (*Spec, error) {
 		return nil, d.mistakes.at(file, d.line)
 	}
 	return spec, nil
-}
-
-// load keeps a panic of the library from ending the process over a file.
-func load(text []byte, doc *yaml.Node) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = errors.New("the reader panicked")
-		}
-	}()
-	return yaml.Load(text, doc, yaml.WithV4Defaults(), yaml.WithUniqueKeys(false))
 }
 
 // A decoder fills Go values from the nodes of a document, and remembers at
@@ -103,14 +89,14 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 		d.mistakes.add(path, "nested more than %d deep", maxNesting)
 		return
 	}
-	if n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 {
+	if !yamljson.IsPlain(n) {
 		d.mistakes.add(path, "anchors, aliases and tags are not allowed")
 		return
 	}
 	switch {
 	case v.Type() == typeRaw:
-		raw := appendJSON(nil, &d.mistakes, path, n, depth)
-		v.SetBytes(raw)
+		w := yamljson.Writer{MaxDepth: maxNesting, Mistake: func(line int, path, text string) { d.mistakes.addLine(line, path, "%s", text) }}
+		v.SetBytes(w.Append(nil, path, n, depth))
 		return
 	case isNull(n):
 		return // as if it were not there
@@ -224,12 +210,12 @@ func (d *decoder) entries(path string, n *yaml.Node, scalars bool, each func(key
 	seen := make(map[string]bool, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		at := join(path, key.Value)
+		at := yamljson.Join(path, key.Value)
 		if !seen[key.Value] {
 			d.lines[at] = key.Line
 		}
 		switch {
-		case key.Kind != yaml.ScalarNode || key.Anchor != "" || key.Style&yaml.TaggedStyle != 0 || (!scalars && key.ShortTag() != "!!str"):
+		case key.Kind != yaml.ScalarNode || !yamljson.IsPlain(key) || (!scalars && key.ShortTag() != "!!str"):
 			d.mistakes.addLine(key.Line, path, "a key that is no text")
 		case seen[key.Value]:
 			d.mistakes.addLine(key.Line, at, "there twice")
@@ -242,12 +228,4 @@ func (d *decoder) entries(path string, n *yaml.Node, scalars bool, each func(key
 
 func isNull(n *yaml.Node) bool {
 	return n.Kind == 0 || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
-}
-
-func join(path, key string) string {
-	key = clip(key, 64)
-	if path == "" {
-		return key
-	}
-	return path + "." + key
 }

@@ -223,6 +223,7 @@ func TestParse_RefusesToolsThatCannotWork(t *testing.T) {
 		"an argument over a header":               {"url: '/x'\n  arguments: {y: {in: header, as: x-key}}", "y goes where headers goes"},
 		"an argument over a parameter":            {"url: '/x'\n  arguments: {key: }", "key goes where query goes"},
 		"an argument over the URL":                {"url: '/x?y=1'\n  arguments: {y: }", "y goes where the URL goes"},
+		"a header of the service":                 {"url: '/x'\n  headers: [{name: x-key, value: a}]", "is one of the service's, too"},
 		"two in one place":                        {"url: '/x'\n  arguments: {y: , z: {as: y}}", "z goes where y goes"},
 		"words beside a schema":                   {"url: '/x'\n  arguments: {y: {type: string}}\n  input_schema: {type: object, properties: {y: {}}}", "may stand beside input_schema"},
 		"an argument of no schema":                {"url: '/x'\n  arguments: {y: }\n  input_schema: {type: object}", "is not in input_schema"},

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 )
 
 // An outgoing is a request with the arguments of one call in it, and without
@@ -137,7 +138,7 @@ func (t *tool) setFields(out *outgoing, members []member) error {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = append(appendText(body, m.name), ':')
+		body = append(yamljson.AppendText(body, m.name), ':')
 		value, err := encode(m.value)
 		if err != nil {
 			return err

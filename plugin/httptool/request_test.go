@@ -14,7 +14,7 @@ headers: [{name: X-Client, value: trestle}]
 query: [{name: key, value: "k&1"}]
 tools:
   - {name: path, description: d, url: '/a/{x}/b/{y}', arguments: {x: {}, y: {type: integer}}}
-  - {name: bare, description: d, url: '/a'}
+  - {name: bare, description: d, url: '/a', query: [{name: own, value: '2'}], headers: [{name: X-Own, value: o}]}
   - name: query
     description: d
     url: '/q?fixed=1{&comma,star*}'
@@ -52,7 +52,7 @@ func TestCall_PutsArgumentsWhereTheyBelong(t *testing.T) {
 		{"path", `{"x":"a b/c?d#e%2F","y":1e2}`, "GET /v1/a/a%20b%2Fc%3Fd%23e%252F/b/100?key=k%261", "", ""},
 		{"path", `{"x":"ü;=@:","y":-1}`, "GET /v1/a/%C3%BC%3B%3D%40%3A/b/-1?key=k%261", "", ""},
 		{"path", `{"x":"...","y":9007199254740993}`, "GET /v1/a/.../b/9007199254740993?key=k%261", "", ""},
-		{"bare", ``, "GET /v1/a?key=k%261", "", ""},
+		{"bare", ``, "GET /v1/a?key=k%261&own=2", "", "X-Own: o; X-Client: trestle"},
 		{"query", `{}`, "GET /v1/q?fixed=1&number=7&constant=1&constant=b&key=k%261", "", ""},
 		{
 			"query", `{"comma":["a,b","c"],"star":[1,true],"pipe":["x","y|"],"space":["x y","z"],"deep":{"b":"2","a":1},"json":[{"a":1.0}],"plain":"a&b=c","number":1.50}`,

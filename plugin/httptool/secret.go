@@ -14,6 +14,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/redact"
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 )
 
 // maxSecret bounds a secret, in bytes. Shorter ones than minSecret are not
@@ -101,19 +102,19 @@ func newFields(at string, list []Field, header, resolve bool, m *mistakes) []fie
 		f := field{name: given.Name, value: given.Value, secret: given.Secret}
 		switch {
 		case header && !validHeaderName(given.Name):
-			m.add(join(at, "name"), "not the name of a header that may be set")
+			m.add(yamljson.Join(at, "name"), "not the name of a header that may be set")
 		case given.Name == "":
-			m.add(join(at, "name"), "missing")
+			m.add(yamljson.Join(at, "name"), "missing")
 		case slices.ContainsFunc(fields, func(other field) bool { return sameName(header, other.name, given.Name) }):
-			m.add(join(at, "name"), "%q is there twice", given.Name)
+			m.add(yamljson.Join(at, "name"), "%q is there twice", given.Name)
 		}
 		switch {
 		case given.Secret != nil && given.Value != "":
 			m.add(at, "has both a value and a secret")
 		case given.Secret != nil:
-			f.checkSource(join(at, "secret"), header, resolve, m)
+			f.checkSource(yamljson.Join(at, "secret"), header, resolve, m)
 		case !validHeaderValue(given.Value):
-			m.add(join(at, "value"), "has a control character, or a blank at an end")
+			m.add(yamljson.Join(at, "value"), "has a control character, or a blank at an end")
 		}
 		fields = append(fields, f)
 	}
@@ -133,9 +134,9 @@ func (f *field) checkSource(at string, header, resolve bool, m *mistakes) {
 		m.add(at, "wants exactly one of env and file")
 		return
 	case s.BasicUser != "" && (s.Prefix != "" || !header || strings.Contains(s.BasicUser, ":") || !validHeaderValue(s.BasicUser)):
-		m.add(join(at, "basic_user"), "for a header alone, without a prefix, a colon and control characters")
+		m.add(yamljson.Join(at, "basic_user"), "for a header alone, without a prefix, a colon and control characters")
 	case !validHeaderValue(strings.TrimRight(s.Prefix, " ")):
-		m.add(join(at, "prefix"), "has a control character, or starts with a blank")
+		m.add(yamljson.Join(at, "prefix"), "has a control character, or starts with a blank")
 	}
 	if !resolve {
 		return
@@ -167,7 +168,7 @@ func withoutSecrets(body []byte, secrets []string) []byte {
 			continue
 		}
 		quoted, _ := encode(secret) // a string
-		html := appendText(nil, secret)
+		html := yamljson.AppendText(nil, secret)
 		for _, form := range [][]byte{[]byte(secret), quoted[1 : len(quoted)-1], html[1 : len(html)-1]} {
 			body = bytes.ReplaceAll(body, form, []byte(redact.Mark))
 		}

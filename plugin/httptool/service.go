@@ -13,6 +13,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/schema"
 )
@@ -39,7 +40,8 @@ type tool struct {
 	input    *schema.Schema[any]
 	method   string
 	url      *template
-	headers  []field
+	headers  []field // also those of the service
+	query    []field
 	bindings []binding
 	body     string
 	mime     string
@@ -105,7 +107,7 @@ func (s *Spec) compile(resolve bool, m *mistakes) *service {
 	for i := range s.Tools {
 		at := index("tools", i)
 		if name := s.Tools[i].Name; names[name] {
-			m.add(join(at, "name"), "%q is there twice", name)
+			m.add(yamljson.Join(at, "name"), "%q is there twice", name)
 		}
 		names[s.Tools[i].Name] = true
 		c.tools = append(c.tools, c.tool(at, &s.Tools[i], resolve, m))
@@ -163,20 +165,21 @@ func duration(at string, given, otherwise time.Duration, m *mistakes) time.Durat
 func (c *service) tool(at string, given *Tool, resolve bool, m *mistakes) *tool {
 	t := &tool{service: c, method: given.Method, body: given.Body, mime: given.ContentType}
 	if !toolName.MatchString(given.Name) {
-		m.add(join(at, "name"), "want 1 to 64 letters, digits, _, . and -")
+		m.add(yamljson.Join(at, "name"), "want 1 to 64 letters, digits, _, . and -")
 	}
 	if given.Description == "" {
-		m.add(join(at, "description"), "missing: it is what a model chooses tools by")
+		m.add(yamljson.Join(at, "description"), "missing: it is what a model chooses tools by")
 	}
 	if t.method == "" {
 		t.method = http.MethodGet
 	}
 	if !slices.Contains(methods, t.method) {
-		m.add(join(at, "method"), "want %s", strings.Join(methods, ", "))
+		m.add(yamljson.Join(at, "method"), "want %s", strings.Join(methods, ", "))
 	}
-	t.timeout = duration(join(at, "timeout"), given.Timeout, c.timeout, m)
-	t.url = newTemplate(join(at, "url"), given.URL, c.base, c.hosts, m)
-	t.headers = newFields(join(at, "headers"), given.Headers, true, resolve, m)
+	t.timeout = duration(yamljson.Join(at, "timeout"), given.Timeout, c.timeout, m)
+	t.url = newTemplate(yamljson.Join(at, "url"), given.URL, c.base, c.hosts, m)
+	t.headers = c.fields(c.headers, yamljson.Join(at, "headers"), given.Headers, true, resolve, m)
+	t.query = c.fields(c.query, yamljson.Join(at, "query"), given.Query, false, resolve, m)
 	switch t.body {
 	case "", "json":
 		t.body = "json"
@@ -186,10 +189,10 @@ func (c *service) tool(at string, given *Tool, resolve bool, m *mistakes) *tool 
 	case "text":
 		t.setMIME(at, "text/plain; charset=utf-8", m)
 	default:
-		m.add(join(at, "body"), "want json, form or text")
+		m.add(yamljson.Join(at, "body"), "want json, form or text")
 	}
 	t.bind(at, given, m)
-	t.response = newResponse(join(at, "response"), &given.Response, m)
+	t.response = newResponse(yamljson.Join(at, "response"), &given.Response, m)
 	t.def = t.definition(given)
 	t.access = plugin.Access{
 		Require: slices.Clone(given.Require), RequireScopes: slices.Clone(given.RequireScopes), Tags: slices.Clone(given.Tags),
@@ -197,11 +200,22 @@ func (c *service) tool(at string, given *Tool, resolve bool, m *mistakes) *tool 
 	return t
 }
 
+// fields adds those of a tool to those of its service.
+func (c *service) fields(common []field, at string, list []Field, header, resolve bool, m *mistakes) []field {
+	own := newFields(at, list, header, resolve, m)
+	for _, f := range own {
+		if slices.ContainsFunc(common, func(other field) bool { return sameName(header, other.name, f.name) }) {
+			m.add(at, "%q is one of the service's, too", f.name)
+		}
+	}
+	return slices.Concat(common, own)
+}
+
 func (t *tool) setMIME(at, usual string, m *mistakes) {
 	if t.mime == "" {
 		t.mime = usual
 	} else if !mimeType.MatchString(t.mime) {
-		m.add(join(at, "content_type"), "not a media type")
+		m.add(yamljson.Join(at, "content_type"), "not a media type")
 	}
 }
 

@@ -91,8 +91,10 @@ type Tool struct {
 	// have {name} in the path, and behind it {?a,b} and {&a,b}, where a* repeats
 	// the parameter for each item of a list.
 	URL string `yaml:"url"`
-	// Headers are sent in addition to those of the service, to the same host.
+	// Headers and Query are sent in addition to those of the service, to the same
+	// host.
 	Headers []Field `yaml:"headers"`
+	Query   []Field `yaml:"query"`
 
 	// Arguments says where arguments go, and what they are where InputSchema
 	// does not.

@@ -13,6 +13,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/redact"
+	"github.com/trestle-mcp/trestle/internal/yamljson"
 )
 
 // An outcome is what a status means: ok, or the code of an error.
@@ -34,10 +35,10 @@ func newStatuses(at string, given map[string]string, m *mistakes) map[string]out
 	statuses := make(map[string]outcome, len(given))
 	for key, value := range given {
 		if !statusKey.MatchString(key) {
-			m.add(join(at, key), "want a status such as 404 or 4xx")
+			m.add(yamljson.Join(at, key), "want a status such as 404 or 4xx")
 		}
 		if !slices.Contains(outcomes, outcome(value)) {
-			m.add(join(at, key), "%q: want ok, validation, not_found, conflict, rate_limited, timeout, unavailable or internal", value)
+			m.add(yamljson.Join(at, key), "%q: want ok, validation, not_found, conflict, rate_limited, timeout, unavailable or internal", value)
 		}
 		statuses[key] = outcome(value)
 	}

@@ -29,7 +29,7 @@ type document struct {
 	old bool // 3.0: schemas are not those of JSON schema 2020-12
 }
 
-// load reads and checks a document.
+// load reads a document, and checks what holds for all of it.
 func load(text []byte) (*document, error) {
 	if len(text) > maxDocument {
 		return nil, fmt.Errorf("longer than %d bytes", maxDocument)
@@ -48,7 +48,7 @@ func load(text []byte) (*document, error) {
 	if err := localOnly(d.raw, ""); err != nil {
 		return nil, err
 	}
-	return d, d.parse(data)
+	return d, nil
 }
 
 // asJSON returns a document in JSON, however it is written.
@@ -130,7 +130,16 @@ func literal(at string) bool {
 	return false
 }
 
-func (d *document) parse(data []byte) (err error) {
+// parse reads and checks the chosen part of the document.
+func (d *document) parse(chosen []*operation) (err error) {
+	pruned, err := d.prune(chosen)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(pruned)
+	if err != nil {
+		return err
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = errors.New("the parser panicked")

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // maxNodes bounds the schemas of one tool, and maxNesting how deep they are.
@@ -17,18 +15,6 @@ const (
 	maxNesting = 64
 )
 
-// rawSchema returns a schema as the document has it.
-func rawSchema(ref *openapi3.SchemaRef) (any, error) {
-	if ref == nil {
-		return map[string]any{}, nil
-	}
-	data, err := json.Marshal(ref)
-	if err != nil {
-		return nil, err
-	}
-	return decode(data)
-}
-
 // schemas writes schemas of a document as JSON schema 2020-12. What they refer to
 // comes below $defs, each once, so that recursive ones stay finite.
 type schemas struct {
@@ -36,6 +22,7 @@ type schemas struct {
 	answer   bool // for answers, else for requests
 	defs     map[string]any
 	names    map[string]string // of pointers
+	waiting  []string          // pointers whose schemas are to be converted
 	nodes    int
 	err      error
 }
@@ -46,6 +33,15 @@ func newSchemas(d *document, answer bool) *schemas {
 
 // finish closes an object with the $defs.
 func (s *schemas) finish(open []byte) (json.RawMessage, error) {
+	for len(s.waiting) > 0 && s.err == nil {
+		ref := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		target, err := s.document.at(ref)
+		if err != nil {
+			return nil, err
+		}
+		s.defs[s.names[ref]] = s.convert(target, 0)
+	}
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -94,7 +90,7 @@ func (s *schemas) convert(v any, depth int) any {
 	}
 	out := make(map[string]any, len(in))
 	if ref, ok := in["$ref"].(string); ok {
-		out["$ref"] = "#/$defs/" + s.refer(ref, depth)
+		out["$ref"] = "#/$defs/" + s.refer(ref)
 		if s.document.old { // what stands beside it is ignored (OpenAPI 3.0, section 4.7.23)
 			return out
 		}
@@ -154,7 +150,7 @@ func (s *schemas) hidden(property any) bool {
 		keyword = "writeOnly"
 	}
 	beside, _ := property.(map[string]any)
-	behind, _ := s.follow(property)
+	behind, _ := s.document.follow(property)
 	return behind[keyword] == true || !s.document.old && beside[keyword] == true
 }
 
@@ -193,17 +189,13 @@ func fromOld(in, out map[string]any) {
 	}
 }
 
-// refer returns the name below $defs of what a $ref leads to.
-func (s *schemas) refer(ref string, depth int) string {
+// refer returns the name below $defs of what a $ref leads to, which is converted
+// later: chains of references may be long.
+func (s *schemas) refer(ref string) string {
 	if name, ok := s.names[ref]; ok {
 		return name
 	}
-	target, err := s.document.at(ref)
-	if err != nil {
-		s.fail("%w", err)
-		return ""
-	}
-	base := normal(ref[strings.LastIndexByte(ref, '/')+1:])
+	base := normal(unescape(ref[strings.LastIndexByte(ref, '/')+1:]))
 	name := base
 	for i := 2; ; i++ {
 		if _, taken := s.defs[name]; !taken && name != "" {
@@ -212,12 +204,12 @@ func (s *schemas) refer(ref string, depth int) string {
 		name = base + "_" + strconv.Itoa(i)
 	}
 	s.names[ref], s.defs[name] = name, true
-	s.defs[name] = s.convert(target, depth+1)
+	s.waiting = append(s.waiting, ref)
 	return name
 }
 
-// follow returns a schema behind its references.
-func (s *schemas) follow(v any) (map[string]any, bool) {
+// follow returns an object behind its references.
+func (d *document) follow(v any) (map[string]any, bool) {
 	for range maxNesting {
 		object, ok := v.(map[string]any)
 		if !ok {
@@ -227,7 +219,7 @@ func (s *schemas) follow(v any) (map[string]any, bool) {
 		if !ok {
 			return object, true
 		}
-		target, err := s.document.at(ref)
+		target, err := d.at(ref)
 		if err != nil {
 			return nil, false
 		}
@@ -238,16 +230,15 @@ func (s *schemas) follow(v any) (map[string]any, bool) {
 
 // at returns what is at a local reference.
 func (d *document) at(ref string) (any, error) {
-	pointer, err := url.PathUnescape(strings.TrimPrefix(ref, "#/"))
-	if err != nil || !strings.HasPrefix(ref, "#/") {
+	pointer, ok := strings.CutPrefix(ref, "#/")
+	if !ok {
 		return nil, fmt.Errorf("$ref %.200q: want a place in the document, such as #/components/schemas/Pet", ref)
 	}
 	v := d.raw
 	for part := range strings.SplitSeq(pointer, "/") {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		switch in := v.(type) {
 		case map[string]any:
-			v = in[part]
+			v = in[unescape(part)]
 		case []any:
 			i, err := strconv.Atoi(part)
 			if err != nil || i < 0 || i >= len(in) {
@@ -264,5 +255,12 @@ func (d *document) at(ref string) (any, error) {
 	return v, nil
 }
 
-func errAbsent(ref string) error { return fmt.Errorf("$ref %.200q leads nowhere", ref) }
+// unescape decodes one part of a reference: of a URL, and of a JSON pointer.
+func unescape(part string) string {
+	if text, err := url.PathUnescape(part); err == nil {
+		part = text
+	}
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+}
 
+func errAbsent(ref string) error { return fmt.Errorf("$ref %.200q leads nowhere", ref) }

@@ -27,7 +27,11 @@ func Spec(text []byte, o *Options) (*httptool.Spec, error) {
 		return nil, fmt.Errorf("openapi: %w", err)
 	}
 	b := &builder{document: d, options: o}
-	spec := b.spec()
+	chosen := b.chosen()
+	if err := d.parse(chosen); err != nil {
+		return nil, fmt.Errorf("openapi: %w", errors.Join(append(b.mistakes, err)...))
+	}
+	spec := b.spec(chosen)
 	if len(b.mistakes) == 0 {
 		b.note("", spec.Check())
 	}
@@ -54,7 +58,7 @@ func (b *builder) note(where string, err error) {
 	b.mistakes = append(b.mistakes, err)
 }
 
-func (b *builder) spec() *httptool.Spec {
+func (b *builder) spec(chosen []*operation) *httptool.Spec {
 	o := b.options
 	spec := &httptool.Spec{
 		Name: o.Name, Version: o.Version, BaseURL: b.base(), Hosts: o.Hosts, Addresses: o.Addresses,
@@ -67,7 +71,11 @@ func (b *builder) spec() *httptool.Spec {
 		spec.Version = b.Info.Version
 	}
 	names := map[string]string{} // to operations
-	for _, op := range b.chosen() {
+	for _, op := range chosen {
+		if !op.bind(b.document) {
+			b.note(op.where(), errors.New("the parser does not find it"))
+			continue
+		}
 		tool, err := b.tool(op)
 		b.note(op.where(), err)
 		if err != nil {
@@ -94,47 +102,63 @@ func (b *builder) spec() *httptool.Spec {
 
 // An operation is one of the document with where it is.
 type operation struct {
-	*openapi3.Operation
 	method, path string
-	item         *openapi3.PathItem
+	id           string
+	tags         []any
+	raw, rawItem map[string]any // as the document has them: the parser rounds numbers
+
+	*openapi3.Operation // once it was parsed
+	item                *openapi3.PathItem
+}
+
+// bind finds op in what was parsed.
+func (op *operation) bind(d *document) bool {
+	if op.item = d.Paths.Value(op.path); op.item != nil {
+		op.Operation = op.item.GetOperation(op.method)
+	}
+	return op.Operation != nil
 }
 
 func (op *operation) place() string { return op.method + " " + op.path }
 
 // where names the operation to whoever reads the document.
 func (op *operation) where() string {
-	if op.OperationID != "" {
-		return op.OperationID
+	if op.id != "" {
+		return op.id
 	}
 	return op.place()
 }
 
 func (op *operation) matches(pattern string) bool {
 	g := glob.New(pattern)
-	return g.Match(op.place()) || op.OperationID != "" && g.Match(op.OperationID)
+	return g.Match(op.place()) || op.id != "" && g.Match(op.id)
 }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // all returns the operations in the order of their paths.
 func (b *builder) all() []*operation {
+	root, _ := b.raw.(map[string]any)
+	paths, _ := root["paths"].(map[string]any)
 	var list []*operation
-	if b.Paths == nil {
-		return nil
-	}
-	paths := b.Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		item, _ := b.follow(paths[path])
 		for _, method := range methods {
-			if op := paths[path].GetOperation(method); op != nil {
-				list = append(list, &operation{op, method, path, paths[path]})
+			raw, ok := b.follow(item[strings.ToLower(method)])
+			if !ok {
+				continue
 			}
+			op := &operation{method: method, path: path, raw: raw, rawItem: item}
+			op.id, _ = raw["operationId"].(string)
+			op.tags, _ = raw["tags"].([]any)
+			list = append(list, op)
 		}
 	}
 	return list
 }
 
 func (b *builder) named(name string) bool {
-	return slices.ContainsFunc(b.all(), func(op *operation) bool { return op.OperationID == name || op.place() == name })
+	return slices.ContainsFunc(b.all(), func(op *operation) bool { return op.id == name || op.place() == name })
 }
 
 func (b *builder) chosen() []*operation {
@@ -159,7 +183,7 @@ func (b *builder) chosen() []*operation {
 		pick("Operations", pattern, true, func(op *operation) bool { return op.matches(pattern) })
 	}
 	for _, tag := range o.Tags {
-		pick("Tags", tag, true, func(op *operation) bool { return slices.Contains(op.Tags, tag) })
+		pick("Tags", tag, true, func(op *operation) bool { return slices.Contains(op.tags, any(tag)) })
 	}
 	for _, pattern := range o.Except {
 		pick("Except", pattern, false, func(op *operation) bool { return op.matches(pattern) })

@@ -44,12 +44,12 @@ func (b *builder) tool(op *operation) (*httptool.Tool, error) {
 }
 
 func (b *builder) toolName(op *operation) string {
-	for _, key := range []string{op.OperationID, op.place()} {
+	for _, key := range []string{op.id, op.place()} {
 		if name, ok := b.options.Names[key]; ok && key != "" {
 			return name
 		}
 	}
-	if name := normal(op.OperationID); name != "" {
+	if name := normal(op.id); name != "" {
 		return name
 	}
 	return normal(strings.ToLower(op.method) + "_" + strings.Trim(op.path, "/"))
@@ -110,7 +110,7 @@ func (b *builder) parameters(op *operation, in *arguments) error {
 	}
 	var errs []error
 	for _, p := range list {
-		if err := b.parameter(p, in); err != nil {
+		if err := b.parameter(op, p, in); err != nil {
 			errs = append(errs, fmt.Errorf("parameter %q in %s: %w", p.Name, p.In, err))
 		}
 	}
@@ -123,7 +123,7 @@ var notParameters = []string{"Accept", "Content-Type", "Authorization", "Cookie"
 
 var errUnsupported = errors.New("is written in a way that is not supported")
 
-func (b *builder) parameter(p *openapi3.Parameter, in *arguments) error {
+func (b *builder) parameter(op *operation, p *openapi3.Parameter, in *arguments) error {
 	if p.In == openapi3.ParameterInCookie || (p.In == openapi3.ParameterInHeader && slices.Contains(notParameters, http.CanonicalHeaderKey(p.Name))) {
 		if p.Required && p.In == openapi3.ParameterInCookie {
 			return errUnsupported
@@ -134,7 +134,7 @@ func (b *builder) parameter(p *openapi3.Parameter, in *arguments) error {
 	if slices.Contains(in.names, arg.Name) {
 		arg.Name = normal(p.In + "_" + p.Name)
 	}
-	schema, err := b.style(p, &arg)
+	schema, err := b.style(p, b.rawParameter(op, p), &arg)
 	if err != nil {
 		return err
 	}
@@ -146,20 +146,45 @@ func (b *builder) parameter(p *openapi3.Parameter, in *arguments) error {
 	return in.add(arg, p.Required, p.Description, schema)
 }
 
+// rawParameter returns a parameter as the document has it: the parser rounds
+// numbers.
+func (b *builder) rawParameter(op *operation, p *openapi3.Parameter) map[string]any {
+	for _, in := range []map[string]any{op.raw, op.rawItem} {
+		list, _ := in["parameters"].([]any)
+		for _, one := range list {
+			if object, _ := b.follow(one); object["name"] == p.Name && object["in"] == p.In {
+				return object
+			}
+		}
+	}
+	return nil
+}
+
+// schemaOf returns the schema in an object, or one that takes all.
+func schemaOf(object any) any {
+	in, _ := object.(map[string]any)
+	if schema, ok := in["schema"]; ok {
+		return schema
+	}
+	return map[string]any{}
+}
+
+// media returns what the content of raw is for one kind.
+func media(raw map[string]any, kind string) any {
+	content, _ := raw["content"].(map[string]any)
+	return content[kind]
+}
+
 // style finds how a parameter is written, and its schema.
-func (b *builder) style(p *openapi3.Parameter, arg *httptool.Argument) (schema any, err error) {
+func (b *builder) style(p *openapi3.Parameter, raw map[string]any, arg *httptool.Argument) (schema any, err error) {
 	if len(p.Content) > 0 {
-		for kind, media := range p.Content {
+		for kind := range p.Content {
 			if !isJSON(kind) || p.In != openapi3.ParameterInQuery {
 				return nil, errUnsupported
 			}
 			arg.Style = httptool.JSON
-			return rawSchema(media.Schema)
+			return schemaOf(media(raw, kind)), nil
 		}
-	}
-	schema, err = rawSchema(p.Schema)
-	if err != nil {
-		return nil, err
 	}
 	method, err := p.SerializationMethod()
 	if err != nil {
@@ -185,7 +210,7 @@ func (b *builder) style(p *openapi3.Parameter, arg *httptool.Argument) (schema a
 			return nil, errUnsupported
 		}
 	}
-	return schema, nil
+	return schemaOf(raw), nil
 }
 
 // body adds the request body.
@@ -206,15 +231,12 @@ func (b *builder) body(op *operation, in *arguments) error {
 	if !strings.Contains(kind, "*") && (encoding != "json" || kind != "application/json") {
 		in.tool.ContentType = strings.ToLower(kind)
 	}
-	schema, err := rawSchema(body.Content[kind].Schema)
-	if err != nil {
-		return err
-	}
+	raw, _ := b.follow(op.raw["requestBody"])
 	name := "body"
 	if slices.Contains(in.names, name) {
 		name = "request_body"
 	}
-	return in.add(httptool.Argument{Name: name, In: httptool.InBody}, body.Required, body.Description, schema)
+	return in.add(httptool.Argument{Name: name, In: httptool.InBody}, body.Required, body.Description, schemaOf(media(raw, kind)))
 }
 
 // pickBody chooses the kind of body that says most.
@@ -222,16 +244,16 @@ func pickBody(content openapi3.Content) (kind, encoding string) {
 	best := 0
 	for candidate := range content {
 		rank, as := 0, ""
-		switch media, _, _ := strings.Cut(strings.ToLower(candidate), ";"); {
-		case media == "application/json":
+		switch base, _, _ := strings.Cut(strings.ToLower(candidate), ";"); {
+		case base == "application/json":
 			rank, as = 5, "json"
-		case isJSON(media):
+		case isJSON(base):
 			rank, as = 4, "json"
-		case media == "*/*" || media == "application/*":
+		case base == "*/*" || base == "application/*":
 			rank, as = 3, "json"
-		case media == "application/x-www-form-urlencoded":
+		case base == "application/x-www-form-urlencoded":
 			rank, as = 2, "form"
-		case strings.HasPrefix(media, "text/"):
+		case strings.HasPrefix(base, "text/"):
 			rank, as = 1, "text"
 		}
 		if rank > best || rank == best && rank > 0 && candidate < kind {
@@ -247,6 +269,7 @@ func (b *builder) output(op *operation) json.RawMessage {
 		return nil
 	}
 	var only *openapi3.Response
+	var of string
 	for status, ref := range op.Responses.Map() {
 		if !strings.HasPrefix(status, "2") || ref.Value == nil {
 			continue
@@ -254,18 +277,19 @@ func (b *builder) output(op *operation) json.RawMessage {
 		if only != nil {
 			return nil
 		}
-		only = ref.Value
+		only, of = ref.Value, status
 	}
 	if only == nil || len(only.Content) != 1 {
 		return nil
 	}
-	for kind, media := range only.Content {
-		schema, err := rawSchema(media.Schema)
-		if err != nil || !isJSON(kind) || media.Schema == nil {
+	rawResponses, _ := op.raw["responses"].(map[string]any)
+	raw, _ := b.follow(rawResponses[of])
+	for kind := range only.Content {
+		if !isJSON(kind) {
 			return nil
 		}
 		s := newSchemas(b.document, true)
-		object, ok := s.follow(schema)
+		object, ok := b.follow(schemaOf(media(raw, kind)))
 		if !ok || object["type"] != "object" || object["nullable"] == true {
 			return nil
 		}

@@ -23,9 +23,9 @@ const maxConfig = 4 << 20
 
 // configure fills in the plugin's configuration.
 func (m *Manager) configure(ctx context.Context, u *unit) error {
-	p, ok := u.Plugin.(Configurer)
+	p, ok := u.plugin.(Configurer)
 	if !ok {
-		if len(u.Config) > 0 || u.ConfigFile != "" || u.EnvPrefix != "" {
+		if len(u.setup.Config) > 0 || u.setup.ConfigFile != "" || u.setup.EnvPrefix != "" {
 			return errors.New("config: it takes none")
 		}
 		return nil
@@ -40,7 +40,7 @@ func (m *Manager) configure(ctx context.Context, u *unit) error {
 		if into.Kind() != reflect.Pointer || into.IsNil() || into.Elem().Kind() != reflect.Struct {
 			return fmt.Errorf("returned a %T, not a pointer to a struct", config)
 		}
-		r := &configReader{env: u.EnvPrefix}
+		r := &configReader{env: u.setup.EnvPrefix}
 		r.fill(into.Elem(), "", tree)
 		if err := errors.Join(r.mistakes...); err != nil {
 			return err
@@ -51,13 +51,13 @@ func (m *Manager) configure(ctx context.Context, u *unit) error {
 
 // readConfig returns the configuration as YAML has it; nil if there is none.
 func (u *unit) readConfig() (any, error) {
-	text := u.Config
-	if u.ConfigFile != "" {
+	text := u.setup.Config
+	if u.setup.ConfigFile != "" {
 		if len(text) > 0 {
 			return nil, errors.New("both Config and ConfigFile are set")
 		}
 		var err error
-		if text, err = os.ReadFile(u.ConfigFile); err != nil {
+		if text, err = os.ReadFile(u.setup.ConfigFile); err != nil {
 			return nil, err
 		}
 	}

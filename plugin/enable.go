@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -49,7 +50,7 @@ func (m *Manager) bringUp(ctx context.Context, u *unit) error {
 	}
 	err = m.commit(func() error { return m.show([]*unit{u}, nil) }, func() { u.circuit.forget() })
 	if err != nil {
-		m.stopUnit(ctx, u)
+		err = errors.Join(err, m.stopUnit(ctx, u))
 	}
 	return err
 }

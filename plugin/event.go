@@ -67,6 +67,6 @@ func (m *Manager) tell(ctx context.Context, e Event) {
 	if m.opts.OnEvent == nil {
 		return
 	}
-	defer func() { _ = recover() }() //nolint:errcheck // the change is made; whoever is told must not undo it
+	defer func() { _ = recover() }() // the change is made; whoever is told does not undo it
 	m.opts.OnEvent(context.WithoutCancel(ctx), e)
 }

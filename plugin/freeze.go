@@ -20,10 +20,10 @@ func (u *unit) freeze(f *Feature) (err error) {
 	switch f.Kind {
 	case KindTool:
 		def := *f.Tool
-		def.Name = u.Prefix + def.Name
+		def.Name = u.setup.Prefix + def.Name
 		f.Aliases = slices.Clone(f.Aliases)
 		for i := range f.Aliases {
-			f.Aliases[i] = u.Prefix + f.Aliases[i]
+			f.Aliases[i] = u.setup.Prefix + f.Aliases[i]
 		}
 		if def.InputSchema, err = frozen("InputSchema", def.InputSchema); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (u *unit) freeze(f *Feature) (err error) {
 		f.Tool, meta = &def, &def.Meta
 	case KindPrompt:
 		def := *f.Prompt
-		def.Name = u.Prefix + def.Name
+		def.Name = u.setup.Prefix + def.Name
 		f.Prompt, meta = &def, &def.Meta
 	case KindResource:
 		def := *f.Resource
@@ -91,7 +91,7 @@ func (u *unit) digest(features []*Feature) (string, error) {
 	raw, err := json.Marshal(struct {
 		Name, Version, Prefix string
 		Features              []item
-	}{u.name, u.version, u.Prefix, items})
+	}{u.name, u.version, u.setup.Prefix, items})
 	if err != nil {
 		return "", fmt.Errorf("its description does not encode: %w", err)
 	}

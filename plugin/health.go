@@ -29,7 +29,7 @@ func (m *Manager) Check(ctx context.Context) error {
 	answers := make([]error, len(asked))
 	var wg sync.WaitGroup
 	for i, u := range asked {
-		if p, ok := u.Plugin.(Checker); ok {
+		if p, ok := u.plugin.(Checker); ok {
 			wg.Go(func() { answers[i] = m.check(ctx, u, p) })
 		}
 	}

@@ -155,7 +155,7 @@ func newManager(t *testing.T, opts plugin.Options) (*plugin.Manager, *table) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
+		if err := m.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})

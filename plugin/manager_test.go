@@ -103,7 +103,7 @@ func TestManager_RefusesWhatDoesNotFitAndLeavesNothing(t *testing.T) {
 				t.Errorf("left behind: %s, %v", h.names(), m.List())
 			}
 			started, stopped := 0, 0
-			for _, line := range strings.Split(d.read(), ", ") {
+			for line := range strings.SplitSeq(d.read(), ", ") {
 				started += strings.Count(line, "+")
 				stopped += strings.Count(strings.ReplaceAll(line, "-b", ""), "-")
 			}
@@ -144,8 +144,8 @@ func TestReplace_LetsRunningCallsEndInTheOldVersion(t *testing.T) {
 			t.Error("the next call:", text, err)
 		}
 		select {
-		case <-replaced:
-			t.Error("it does not wait for the call")
+		case err := <-replaced:
+			t.Error(err, "it does not wait for the call")
 		default:
 		}
 		close(leave)
@@ -183,7 +183,7 @@ func TestUnregister_CancelsCallsAtTheDeadlineAndLeavesThoseThatDoNotEnd(t *testi
 			t.Errorf("%+v", s)
 		}
 		close(leave)
-		<-called
+		must(t, <-called)
 	})
 }
 

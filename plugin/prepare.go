@@ -18,7 +18,8 @@ const maxName = 64
 // prepare learns all about a plugin without starting it. What it returns is
 // complete unless there is an error, and has a name if the plugin told one.
 func (m *Manager) prepare(ctx context.Context, p Plugin) (*unit, error) {
-	u := &unit{Setup: setup(p), m: m, state: Disabled}
+	u := &unit{m: m, setup: setup(p), state: Disabled}
+	u.plugin = u.setup.Plugin
 	err := m.identify(ctx, u)
 	if err == nil {
 		err = errors.Join(m.configure(ctx, u), m.declare(ctx, u))
@@ -29,7 +30,7 @@ func (m *Manager) prepare(ctx context.Context, p Plugin) (*unit, error) {
 	if err != nil {
 		name := u.name
 		if name == "" {
-			name = fmt.Sprintf("%T", u.Plugin)
+			name = fmt.Sprintf("%T", u.plugin)
 		}
 		return u, refuse(mcperrors.Validation, "the plugin cannot be used", fmt.Errorf("plugin %q: %w", name, err))
 	}
@@ -37,17 +38,17 @@ func (m *Manager) prepare(ctx context.Context, p Plugin) (*unit, error) {
 }
 
 func (m *Manager) identify(ctx context.Context, u *unit) error {
-	if u.Plugin == nil {
+	if u.plugin == nil {
 		return errors.New("nil plugin")
 	}
 	var err error
-	if u.name, err = ask(ctx, m, "Name", u.Plugin.Name); err != nil {
+	if u.name, err = ask(ctx, m, "Name", u.plugin.Name); err != nil {
 		return err
 	}
 	if err := checkName(u.name); err != nil {
 		return err
 	}
-	if u.version, err = ask(ctx, m, "Version", u.Plugin.Version); err != nil {
+	if u.version, err = ask(ctx, m, "Version", u.plugin.Version); err != nil {
 		return err
 	}
 	if u.semver, err = semver.StrictNewVersion(u.version); err != nil {
@@ -79,27 +80,27 @@ func clip(s string) string {
 // declare asks the optional interfaces what they have to say.
 func (m *Manager) declare(ctx context.Context, u *unit) error {
 	var errs []error
-	if p, ok := u.Plugin.(Requirer); ok {
+	if p, ok := u.plugin.(Requirer); ok {
 		requires, err := ask(ctx, m, "Requires", p.Requires)
 		if err == nil {
 			u.requires, err = parseRequirements(requires)
 		}
 		errs = append(errs, err)
 	}
-	if p, ok := u.Plugin.(Permitter); ok {
+	if p, ok := u.plugin.(Permitter); ok {
 		permissions, err := ask(ctx, m, "Permissions", p.Permissions)
 		u.permissions = slices.Clone(permissions)
 		errs = append(errs, err)
 	}
-	if p, ok := u.Plugin.(Grouper); ok {
+	if p, ok := u.plugin.(Grouper); ok {
 		toolsets, err := ask(ctx, m, "Toolsets", p.Toolsets)
 		u.toolsets = slices.Clone(toolsets)
 		errs = append(errs, err)
 	}
-	if p, ok := u.Plugin.(Interceptor); ok {
+	if p, ok := u.plugin.(Interceptor); ok {
 		mw, err := ask(ctx, m, "Middleware", p.Middleware)
 		if err == nil && mw == nil {
-			err = errors.New("Middleware: returned nil")
+			err = errors.New("method Middleware: returned nil")
 		}
 		u.middleware = mw
 		errs = append(errs, err)
@@ -117,7 +118,7 @@ func (m *Manager) collect(ctx context.Context, u *unit) error {
 	result := make(chan outcome, 1)
 	err := m.hook(ctx, "Register", m.opts.HookTimeout, func(context.Context) error {
 		r := &Registrar{}
-		err := u.Plugin.Register(r)
+		err := u.plugin.Register(r)
 		features, mistakes := r.close()
 		errs := []error{err, mistakes}
 		for _, f := range features {
@@ -143,14 +144,14 @@ func (m *Manager) collect(ctx context.Context, u *unit) error {
 // checkAccess holds a feature against what the plugin introduces.
 func (u *unit) checkAccess(a Access) error {
 	var errs []error
-	if _, ok := u.Plugin.(Permitter); ok {
+	if _, ok := u.plugin.(Permitter); ok {
 		for _, name := range a.Require {
 			if !slices.ContainsFunc(u.permissions, func(p Permission) bool { return p.Name == name }) {
 				errs = append(errs, fmt.Errorf("requires permission %q, which the plugin does not introduce", name))
 			}
 		}
 	}
-	if _, ok := u.Plugin.(Grouper); ok {
+	if _, ok := u.plugin.(Grouper); ok {
 		for _, tag := range a.Tags {
 			if !slices.ContainsFunc(u.toolsets, func(t Toolset) bool { return t.Name == tag }) {
 				errs = append(errs, fmt.Errorf("is in toolset %q, which the plugin does not introduce", tag))

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,7 +61,7 @@ func (m *Manager) register(ctx context.Context, units []*unit) error {
 	if err != nil {
 		return err
 	}
-	started := slices.DeleteFunc(order, func(u *unit) bool { return u.Disabled })
+	started := slices.DeleteFunc(order, func(u *unit) bool { return u.setup.Disabled })
 	if err := m.startAll(ctx, started); err != nil {
 		return err
 	}
@@ -72,13 +73,13 @@ func (m *Manager) register(ctx context.Context, units []*unit) error {
 	}, func() {
 		for _, u := range units {
 			m.units[u.name] = u
-			if u.Disabled {
+			if u.setup.Disabled {
 				u.turn(Disabled, "registered so")
 			}
 		}
 	})
 	if err != nil {
-		m.stopAll(ctx, started)
+		err = errors.Join(err, m.stopAll(ctx, started))
 	}
 	return err
 }
@@ -86,10 +87,7 @@ func (m *Manager) register(ctx context.Context, units []*unit) error {
 // fit checks names and requirements of units that are to be registered, and
 // returns them in the order in which they are started. The lock is held.
 func (m *Manager) fit(units []*unit) ([]*unit, error) {
-	among := map[string]*unit{}
-	for name, u := range m.units {
-		among[name] = u
-	}
+	among := maps.Clone(m.units)
 	var errs []error
 	for _, u := range units {
 		if m.units[u.name] != nil {
@@ -98,7 +96,7 @@ func (m *Manager) fit(units []*unit) ([]*unit, error) {
 		among[u.name] = u
 	}
 	for _, u := range units {
-		errs = append(errs, u.satisfied(among, !u.Disabled))
+		errs = append(errs, u.satisfied(among, !u.setup.Disabled))
 	}
 	if err := joined(errs); err != nil {
 		return nil, err
@@ -126,7 +124,7 @@ func (u *unit) satisfied(among map[string]*unit, runs bool) error {
 // that is for its setup to say.
 func (u *unit) off() bool {
 	if u.since.IsZero() {
-		return u.Disabled
+		return u.setup.Disabled
 	}
 	return u.state != Enabled
 }
@@ -188,8 +186,7 @@ func (m *Manager) show(units, instead []*unit) error {
 func (m *Manager) startAll(ctx context.Context, units []*unit) error {
 	for i, u := range units {
 		if err := m.start(ctx, u); err != nil {
-			m.stopAll(ctx, units[:i])
-			return err
+			return errors.Join(err, m.stopAll(ctx, units[:i]))
 		}
 	}
 	return nil
@@ -197,7 +194,7 @@ func (m *Manager) startAll(ctx context.Context, units []*unit) error {
 
 // start starts a unit; one that does not is stopped.
 func (m *Manager) start(ctx context.Context, u *unit) error {
-	p, ok := u.Plugin.(Starter)
+	p, ok := u.plugin.(Starter)
 	if !ok {
 		return nil
 	}
@@ -218,7 +215,7 @@ func (m *Manager) stopAll(ctx context.Context, units []*unit) error {
 
 // stopUnit stops one, also for somebody who no longer waits.
 func (m *Manager) stopUnit(ctx context.Context, u *unit) error {
-	p, ok := u.Plugin.(Stopper)
+	p, ok := u.plugin.(Stopper)
 	if !ok {
 		return nil
 	}

@@ -48,7 +48,7 @@ func (m *Manager) replace(ctx context.Context, next *unit) (old *unit, stopped, 
 	m.mu.Lock()
 	err = m.checkPin([]*unit{next}, nil)
 	running, waiting := old.serves(), old.state == Waiting
-	start := !next.Disabled && old.state != Disabled && !waiting
+	start := !next.setup.Disabled && old.state != Disabled && !waiting
 	m.mu.Unlock()
 	var theirs []*Feature
 	if running {
@@ -124,7 +124,7 @@ func (m *Manager) exchange(next, old *unit, start, running bool) error {
 // migrate lets next take over the state of old, whose calls end before and whose
 // next calls wait.
 func (m *Manager) migrate(ctx context.Context, next, old *unit, running bool) error {
-	p, ok := next.Plugin.(Migrator)
+	p, ok := next.plugin.(Migrator)
 	if !ok {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (m *Manager) migrate(ctx context.Context, next, old *unit, running bool) er
 		m.drain(patience, old)
 	}
 	return next.err(m.hook(ctx, "Migrate", m.opts.HookTimeout, func(ctx context.Context) error {
-		return p.Migrate(ctx, old.Plugin, old.version)
+		return p.Migrate(ctx, old.plugin, old.version)
 	}))
 }
 
@@ -144,7 +144,7 @@ func (m *Manager) migrate(ctx context.Context, next, old *unit, running bool) er
 func (m *Manager) fitInstead(next, old *unit) error {
 	among := maps.Clone(m.units)
 	among[next.name] = next
-	stays := !next.Disabled && old.state != Disabled
+	stays := !next.setup.Disabled && old.state != Disabled
 	errs := []error{next.satisfied(among, stays && old.state != Waiting)}
 	for _, u := range m.dependents(next.name) {
 		for i := range u.requires {

@@ -70,7 +70,7 @@ func (m *Manager) Status(name string) (_ Status, ok bool) {
 func (u *unit) status() Status {
 	s := Status{
 		Name: u.name, Version: u.version, State: u.state, Reason: u.reason, RetryAt: u.retryAt, Since: u.since,
-		Prefix: u.Prefix, Permissions: slices.Clone(u.permissions), Toolsets: slices.Clone(u.toolsets),
+		Prefix: u.setup.Prefix, Permissions: slices.Clone(u.permissions), Toolsets: slices.Clone(u.toolsets),
 		Hash: u.hash, Panics: u.panics.Load(),
 	}
 	for _, r := range u.requires {

@@ -15,8 +15,9 @@ import (
 type unit struct {
 	gate
 
-	Setup
-	m *Manager
+	m      *Manager
+	setup  Setup
+	plugin Plugin
 
 	name, version string
 	semver        *semver.Version
@@ -185,7 +186,7 @@ func (u *unit) bounded(when func(Client) bool) func(Client) bool {
 			returned, shown := false, false
 			defer func() {
 				if !returned {
-					_ = recover() //nolint:errcheck // whatever it is: it is hidden and counted
+					_ = recover() // whatever it is: it is hidden and counted
 					u.m.stats.panics.Add(1)
 					u.fault("panic in When")
 				}

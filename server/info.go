@@ -8,7 +8,11 @@ import (
 	"github.com/trestle-mcp/trestle/plugin"
 )
 
-// Info is what the resource at [Options.InfoURI] holds, as JSON. It has nothing of
+// InfoURI is the resource of [Options.InfoResource].
+const InfoURI = "trestle://info"
+
+// Info is what the resource [InfoURI] holds, as JSON: the server's name and version,
+// its plugins and how the program was built. It has nothing of
 // why a plugin is not enabled: that may be what an error says.
 type Info struct {
 	Name    string       `json:"name"`
@@ -68,11 +72,11 @@ func buildInfo() BuildInfo {
 }
 
 func (s *Server) addInfo() error {
-	if s.opts.InfoURI == "" {
+	if !s.opts.InfoResource {
 		return nil
 	}
 	return AddResource(s, Resource{
-		URI: s.opts.InfoURI, Name: "info", Title: "What runs here", MIMEType: "application/json",
+		URI: InfoURI, Name: "info", Title: "What runs here", MIMEType: "application/json",
 		Description: "The server's name and version, its plugins and how it was built.",
 	}, func(context.Context) (string, error) {
 		text, err := json.Marshal(s.Info())

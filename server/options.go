@@ -23,7 +23,6 @@ import (
 // Defaults of [Options].
 const (
 	DefaultPath         = "/mcp"
-	DefaultInfoURI      = "trestle://info"
 	DefaultTimeout      = time.Minute
 	DefaultMaxInFlight  = 1024
 	DefaultDrainTimeout = 10 * time.Second
@@ -55,11 +54,9 @@ type Options struct {
 	// and RateLimit-Policy headers.
 	RateLimitHeaders bool
 
-	// InfoURI is the URI of a resource that tells what runs here: the server's name
-	// and version, its plugins, their hash, and how the program was built. A policy
-	// decides who may read it. Usually [DefaultInfoURI]; empty means that there is
-	// none.
-	InfoURI string
+	// InfoResource adds the resource [InfoURI], which tells what runs here. A policy
+	// decides who may read it.
+	InfoResource bool
 
 	// Plugins are the limits on plugins, and the hash that their set must have. An
 	// OnEvent is called beside the server's own.

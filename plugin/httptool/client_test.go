@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/plugin/httptool"
@@ -270,15 +270,26 @@ func TestCall_BoundsTheConnectionsToAHost(t *testing.T) {
 	}
 }
 
-func TestCall_UsesNoProxyOfTheEnvironment(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	t.Setenv("HTTPS_PROXY", "http://"+l.Addr().String())
-	t.Setenv("ALL_PROXY", "http://"+l.Addr().String())
-	u := serve(t, nil)
-	if _, err := u.plugin(t, get).Call(t.Context(), "get", `{}`); err != nil || u.count() != 1 {
-		t.Errorf("%v", err)
+func TestCall_ReadsNoMoreOfAnAnswerThanItMay(t *testing.T) {
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+				return // nobody reads on
+			}
+		}
+	})
+	res, err := u.plugin(t, get+"max_response: 5000\n").Call(t.Context(), "get", `{}`)
+	if code, text, _ := failure(t, res, err); code != mcperrors.Exhausted || !strings.Contains(text, "longer than 5000 bytes") {
+		t.Errorf("%s %s", code, text)
+	}
+}
+
+// A service that sees its caller go may end the answer properly, in the middle.
+func TestCall_DoesNotTakeHalfAnAnswerForTheWhole(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := httptool.ReadUntilDone(ctx); mcperrors.CodeOf(err) != mcperrors.Timeout {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,8 @@ package httptool
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"net/netip"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -59,3 +61,17 @@ func PathFor(argument string) (string, error) {
 var RetryAfter = retryAfter
 
 const MaxConns = maxConns
+
+// ReadUntilDone reads an answer whose body ends well once ctx is done.
+func ReadUntilDone(ctx context.Context) error {
+	c := &client{service: &service{maxResponse: 100}}
+	_, err := c.read(ctx, &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(untilDone{ctx})}, nil)
+	return err
+}
+
+type untilDone struct{ ctx context.Context }
+
+func (r untilDone) Read([]byte) (int, error) {
+	<-r.ctx.Done()
+	return 0, io.EOF
+}

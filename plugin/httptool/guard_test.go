@@ -98,46 +98,59 @@ func dnsAnswer(query []byte, next func(string) net.IP) []byte {
 	return out
 }
 
-const rebound = "name: test\nversion: 1.0.0\nbase_url: https://api.example.test:PORT/v1\ntools: [{name: get, description: d, url: /x}]\n"
+const named = "name: test\nversion: 1.0.0\nbase_url: https://example.com:PORT/v1\naddresses: [ALLOWED]\ntools: [{name: get, description: d, url: /x}]\n"
+
+// byName is a service on all addresses of this machine, which has example.com in
+// its certificate, and a plugin that looks that name up as next says.
+func byName(t *testing.T, allowed string, next func(name string) net.IP) (*upstream, *httptool.Plugin) {
+	t.Helper()
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") }, "0.0.0.0:0")
+	_, port, _ := strings.Cut(u.host(), ":")
+	resolver := nameserver(t, next)
+	return u, u.parsed(t, strings.NewReplacer("PORT", port, "ALLOWED", allowed).Replace(named), func(o *httptool.Options) { o.Resolver = resolver })
+}
 
 func TestCall_ConnectsToTheAddressThatWasChecked(t *testing.T) {
-	u := serve(t, nil)
-	_, port, _ := strings.Cut(u.host(), ":")
 	var asked atomic.Int64
-	o := func(o *httptool.Options) {
-		o.Resolver = nameserver(t, func(string) net.IP { asked.Add(1); return net.IPv4(127, 0, 0, 1) })
-	}
-	p := u.parsed(t, strings.Replace(rebound, "PORT", port, 1), o)
+	local := func(string) net.IP { asked.Add(1); return net.IPv4(127, 0, 0, 1) }
+	u, p := byName(t, "10.0.0.0/8", local)
 	_, err := p.Call(t.Context(), "get", `{}`)
 	if code := mcperrors.CodeOf(err); code != mcperrors.Unavailable || u.count() != 0 || asked.Load() == 0 {
-		t.Errorf("code %s after %d questions, %d requests", code, asked.Load(), u.count())
+		t.Fatalf("code %s after %d questions, %d requests", code, asked.Load(), u.count())
 	}
-	if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "example.test") {
+	if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "example.com") {
 		t.Errorf("the caller learns where the name leads: %v", err)
+	}
+	u, p = byName(t, "loopback", local) // all the same, but that it is allowed
+	if res, err := p.Call(t.Context(), "get", `{}`); err != nil || res.IsError || u.count() != 1 {
+		t.Errorf("%v after %d requests", err, u.count())
 	}
 }
 
 // The first answer is allowed, and closed to the connection; what the name means
-// afterwards is not.
+// afterwards is not, though the service would answer there, too.
 func TestCall_IsNotFooledByANameThatChanges(t *testing.T) {
-	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
-	_, port, _ := strings.Cut(u.host(), ":")
 	var turn atomic.Int64
-	resolver := nameserver(t, func(string) net.IP {
+	u, p := byName(t, "127.0.0.1/32", func(string) net.IP {
 		if turn.Add(1) == 1 {
 			return net.IPv4(127, 0, 0, 1)
 		}
-		return net.IPv4(127, 0, 0, 2) // the same listener would answer, on Linux
+		return net.IPv4(127, 0, 0, 2)
 	})
-	text := strings.Replace(rebound, "PORT", port, 1)
-	text = strings.Replace(text, "tools:", "addresses: [127.0.0.1/32]\ntools:", 1)
-	text = strings.Replace(text, "api.example.test", "example.com", 1) // that is in the certificate
-	p := u.parsed(t, text, func(o *httptool.Options) { o.Resolver = resolver })
 	if res, err := p.Call(t.Context(), "get", `{}`); err != nil || res.IsError {
 		t.Fatalf("%v %v", res, err)
 	}
 	if _, err := p.Call(t.Context(), "get", `{}`); mcperrors.CodeOf(err) != mcperrors.Unavailable || u.count() != 1 {
 		t.Errorf("%v after %d requests", err, u.count())
+	}
+}
+
+func TestCall_UsesNoProxyOfTheEnvironment(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	t.Setenv("NO_PROXY", "")
+	u, p := byName(t, "loopback", func(string) net.IP { return net.IPv4(127, 0, 0, 1) })
+	if _, err := p.Call(t.Context(), "get", `{}`); err != nil || u.count() != 1 {
+		t.Errorf("%v", err)
 	}
 }
 

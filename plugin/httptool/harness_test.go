@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,11 +37,12 @@ type sent struct {
 	header            http.Header
 }
 
-// serve starts an upstream that answers with h; nil answers {"ok":true}.
-func serve(t *testing.T, h http.HandlerFunc) *upstream {
+// serve starts an upstream that answers with h; nil answers {"ok":true}. addr is
+// where, and loopback if it is left out.
+func serve(t *testing.T, h http.HandlerFunc, addr ...string) *upstream {
 	t.Helper()
 	u := new(upstream)
-	u.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	u.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		u.mu.Lock()
 		u.seen = append(u.seen, sent{r.Method, r.RequestURI, string(body), r.Header.Clone()})
@@ -52,6 +54,13 @@ func serve(t *testing.T, h http.HandlerFunc) *upstream {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"ok":true}`)
 	}))
+	for _, a := range addr {
+		l, err := net.Listen("tcp4", a)
+		must(t, err)
+		must(t, u.Listener.Close())
+		u.Listener = l
+	}
+	u.StartTLS()
 	t.Cleanup(u.Close)
 	return u
 }

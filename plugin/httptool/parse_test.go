@@ -2,6 +2,7 @@ package httptool_test
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -277,4 +278,14 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("parsed, and refused: %v", err)
 		}
 	})
+}
+
+func TestParse_ReadsWhatTheGuideShows(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/plugin-sources.md")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(guide), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if _, err := httptool.Parse("guide.yaml", []byte(text)); err != nil || !ok {
+		t.Error(err)
+	}
 }

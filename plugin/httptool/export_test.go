@@ -39,6 +39,14 @@ func Permits(addr string, allowed ...string) bool {
 	return g.permits(netip.MustParseAddr(addr))
 }
 
+// PermitsPlain asks it for a connection without TLS.
+func PermitsPlain(address string, allowed ...string) bool {
+	g := newGuard(allowed, new(mistakes))
+	return g.plainControl("tcp", address, nil) == nil
+}
+
+func (p *Plugin) HasProxy() bool { return p.client.secure.Proxy != nil || p.client.plain.Proxy != nil }
+
 var HasDots = hasDots
 
 // PathFor returns the path of a request whose second segment is an argument.

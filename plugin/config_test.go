@@ -34,10 +34,11 @@ type dbConfig struct {
 	Started time.Time         `json:"started"`
 	Backup  *pool             `json:"backup"`
 	Hidden  string            `json:"-"`
+	Token   string            `json:"token" validate:"required"`
 }
 
 func defaults() *dbConfig {
-	return &dbConfig{Pool: pool{Max: 10, Idle: time.Minute}, Ratio: 0.5, Hidden: "h"}
+	return &dbConfig{Token: "t", Pool: pool{Max: 10, Idle: time.Minute}, Ratio: 0.5, Hidden: "h"}
 }
 
 // configure registers a plugin with a configuration.
@@ -54,7 +55,7 @@ func TestConfig_FillsInTypesFromYAMLAndJSON(t *testing.T) {
 	want := &dbConfig{
 		shared: shared{Region: "eu"}, DSN: "postgres://db", Pool: pool{Max: 20, Idle: 90 * time.Second}, Hosts: []string{"a", "b.example"},
 		Labels: map[string]string{"team": "core"}, Ratio: 2, Debug: &yes, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Backup: &pool{Max: 5}, Hidden: "h",
+		Backup: &pool{Max: 5}, Hidden: "h", Token: "t",
 	}
 	file := filepath.Join(t.TempDir(), "db.yaml")
 	yaml := `
@@ -114,10 +115,11 @@ func TestConfig_TellsAllMistakesAtOnce(t *testing.T) {
 		s    plugin.Setup
 		says []string
 	}{
-		"types and keys": {plugin.Setup{Config: []byte("dns: x\ndsn: [1]\npool: {max: 1.5, idle: 10, min: 3}\nhosts: a\nlabels: [b]\nratio: much\ndebug: 3\nbackup: 4")}, []string{
-			"dns: unknown key; known are backup, debug, dsn, hosts, labels, pool, ratio, region, started", "dsn: want text, got a list", "pool.max: want an integer",
+		"types and keys": {plugin.Setup{Config: []byte("dns: x\ndsn: [1]\npool: {max: 1.5, idle: 10, min: 3}\nhosts: a\nlabels: [b]\ntoken: \"\"\nratio: much\ndebug: 3\nbackup: 4")}, []string{
+			"dns: unknown key; known are backup, debug, dsn, hosts, labels, pool, ratio, region, started, token", "dsn: want text, got a list", "pool.max: want an integer",
 			"pool.idle: want a duration such as 1m30s", "pool.min: unknown key; known are idle, max", "hosts: want a list, got text",
 			"labels: want keys and values, got a list", "ratio: want a number, got text", "debug: want true or false, got a number", "backup: want keys and values",
+			"token: breaks the rule required",
 		}},
 		"rules":        {plugin.Setup{Config: []byte("pool: {max: 1000}\nhosts: [ok, 'not one']")}, []string{"dsn: breaks the rule required", "pool.max: breaks the rule lte=100", "hosts[1]: breaks the rule hostname"}},
 		"no mapping":   {plugin.Setup{Config: []byte("- a")}, []string{"the configuration: want keys and values, got a list"}},
@@ -130,6 +132,9 @@ func TestConfig_TellsAllMistakesAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := configure(t, c.s)
 			fails(t, err, mcperrors.Validation, c.says...)
+			if strings.Contains(err.Error(), "dsn: want") && strings.Contains(err.Error(), "dsn: breaks") {
+				t.Error("one mistake is told twice:", err)
+			}
 		})
 	}
 }

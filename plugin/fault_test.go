@@ -235,6 +235,7 @@ func TestFault_WrongTypesAreMistakes(t *testing.T) {
 			return r.AddFeature(plugin.Feature{Kind: plugin.KindPrompt, Tool: &mcp.Tool{Name: "x"}})
 		}}, []string{"no definition"}},
 		"completions of nothing":   {&part{name: "p", version: "1.0.0", register: func(r *plugin.Registrar) error { return r.CompletePrompt("x", "y", nil) }}, []string{"register it before"}},
+		"a setup in a setup":       {plugin.Setup{Plugin: plugin.Setup{Plugin: &part{name: "p", version: "1.0.0"}}}, []string{"a Setup in a Setup"}},
 		"no middleware":            {&intercepting{part{name: "p", version: "1.0.0"}, nil}, []string{"Middleware: returned nil"}},
 		"middleware of nothing":    {&intercepting{part{name: "p", version: "1.0.0", register: tools("", "x")}, func(mcp.MethodHandler) mcp.MethodHandler { return nil }}, []string{"returned a nil handler"}},
 		"no configuration":         {&configured{part{name: "p", version: "1.0.0"}, nil}, []string{"not a pointer to a struct"}},
@@ -247,7 +248,7 @@ func TestFault_WrongTypesAreMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, h := newManager(t, plugin.Options{})
 			err := m.Register(t.Context(), c.p)
-			fails(t, err, mcperrors.Validation, append(c.says, `plugin "p"`)...)
+			fails(t, err, mcperrors.Validation, c.says...)
 			if len(m.List()) != 0 || h.swaps != 0 {
 				t.Error("left behind")
 			}

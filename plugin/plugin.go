@@ -9,7 +9,8 @@ package plugin
 // same time, but for Check and for what was abandoned because it hung. It waits
 // for none longer than [Options.HookTimeout]. A panic is an error of the plugin.
 //
-// A Plugin belongs to one manager. The values of Name and Version do not change.
+// A Plugin belongs to one manager, and is given to it once. What Name and Version
+// return does not change.
 type Plugin interface {
 	// Name is unique among the plugins of a manager: 1 to 64 letters, digits,
 	// '_', '-' and '.'.

@@ -38,8 +38,11 @@ func (m *Manager) prepare(ctx context.Context, p Plugin) (*unit, error) {
 }
 
 func (m *Manager) identify(ctx context.Context, u *unit) error {
-	if u.plugin == nil {
+	switch u.plugin.(type) {
+	case nil:
 		return errors.New("nil plugin")
+	case Setup, *Setup:
+		return errors.New("a Setup in a Setup")
 	}
 	var err error
 	if u.name, err = ask(ctx, m, "Name", u.plugin.Name); err != nil {

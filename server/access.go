@@ -64,8 +64,8 @@ func (n *names) gateOf(k auth.Kind, name string) *gate {
 }
 
 // permit asks what stands before one thing, once it is known that it is this one
-// that serves the call: go-sdk has found it, and nothing replaced it since. All
-// else was decided before, by name.
+// that serves the call, whatever has its name by then. All else was decided before,
+// by name.
 func (s *Server) permit(ctx context.Context, req mcp.Request, g *gate, a auth.Action, hidden absent.Error) error {
 	if !s.visible(ctx, req, g, a.Name) {
 		return hidden(a.Name, errNotInView)

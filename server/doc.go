@@ -34,6 +34,12 @@
 // [Options.Auth] every caller that authenticates, else everybody. With it, what
 // is not granted is denied and hidden. [View] shows a part of a server.
 //
+// # Plugins
+//
+// A plugin is tools, resources and prompts that come and go together, with their
+// own life: see package plugin. [New] and [Factory.New] take some, and
+// [Server.Plugins] changes them while clients are connected.
+//
 // # Many servers alike
 //
 // A [Factory] holds the options of a house: its logger, limits and middleware.

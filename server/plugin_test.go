@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -103,28 +106,47 @@ func many(name, version string, count int) *part {
 }
 
 func TestReplace_OfManyToolsIsOneNotice(t *testing.T) {
-	for name, options := range ways {
+	for name, options := range map[string][]mcptest.Option{
+		"modern": nil, "legacy": {mcptest.Legacy()}, "modern over stdio": {mcptest.OverStdio()}, "legacy over stdio": {mcptest.OverStdio(), mcptest.Legacy()},
+	} {
 		t.Run(name, func(t *testing.T) {
-			srv := quiet(t, server.Options{}, many("p", "1.0.0", 200))
-			telling, changed := notices()
-			c := mcptest.New(t, srv, append(options, telling)...)
-			must(t, srv.Plugins().Replace(t.Context(), many("p", "2.0.0", 200)))
-			heard := hear(t, changed, "tools")
-			// What was on its way comes before the answer to a later change.
-			must(t, srv.Plugins().Register(t.Context(), versioned("q", "1.0.0")))
-			for kind, count := range hear(t, changed, "tools", "resources", "prompts") {
-				heard[kind] += count
-			}
-			if heard["tools"] != 2 {
-				t.Errorf("%d notices of two changes", heard["tools"])
-			}
-			tools, err := c.ListTools(t.Context(), nil)
-			must(t, err)
-			if len(tools.Tools) != 201 || tools.Tools[0].Description != "2.0.0" {
-				t.Error(len(tools.Tools), tools.Tools[0].Description)
+			synctest.Test(t, func(t *testing.T) { // where no machine is busy
+				if n := noticesOfMany(t, options); n != 2 {
+					t.Errorf("%d notices of two changes", n)
+				}
+			})
+		})
+	}
+	for name, options := range ways {
+		t.Run("in real time, "+name, func(t *testing.T) {
+			n := noticesOfMany(t, options)
+			t.Logf("%d notices of two changes", n)
+			if n > 20 {
+				t.Errorf("%d notices of two changes", n)
 			}
 		})
 	}
+}
+
+// noticesOfMany replaces a plugin with many tools, and registers one thereafter.
+func noticesOfMany(t *testing.T, options []mcptest.Option) int {
+	t.Helper()
+	srv := quiet(t, server.Options{}, many("p", "1.0.0", 200))
+	telling, changed := notices()
+	c := mcptest.New(t, srv, append(options, telling)...)
+	must(t, srv.Plugins().Replace(t.Context(), many("p", "2.0.0", 200)))
+	heard := hear(t, changed, "tools")
+	// What was on its way comes before the notices of a later change.
+	must(t, srv.Plugins().Register(t.Context(), versioned("q", "1.0.0")))
+	for kind, count := range hear(t, changed, "tools", "resources", "prompts") {
+		heard[kind] += count
+	}
+	tools, err := c.ListTools(t.Context(), nil)
+	must(t, err)
+	if len(tools.Tools) != 201 || tools.Tools[0].Description != "2.0.0" {
+		t.Error(len(tools.Tools), tools.Tools[0].Description)
+	}
+	return heard["tools"]
 }
 
 func TestPlugins_CollideWithTheServerAndEachOther(t *testing.T) {
@@ -371,4 +393,75 @@ func TestPlugins_CompletionsGoThroughThem(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `no argument "other" to complete`) {
 		t.Error(err)
 	}
+}
+
+// go-sdk tells clients after 10 ms without a change. Schemas of this size take it
+// longer than that, each.
+func TestRegister_OfSomethingThatTakesLongIsFewNotices(t *testing.T) {
+	properties := map[string]any{}
+	for i := range 20_000 {
+		properties[fmt.Sprintf("p%d", i)] = map[string]any{"type": "string"}
+	}
+	schema, err := json.Marshal(map[string]any{"type": "object", "properties": properties})
+	must(t, err)
+	srv := quiet(t, server.Options{})
+	telling, changed := notices()
+	mcptest.New(t, srv, telling)
+	must(t, srv.Plugins().Register(t.Context(), &part{"big", "1.0.0", func(r *plugin.Registrar) error {
+		for i := range 8 {
+			err := r.AddRawTool(&mcp.Tool{Name: fmt.Sprintf("big%d", i), Description: "A tool.", InputSchema: json.RawMessage(schema)},
+				func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}}))
+	heard := hear(t, changed, "tools")
+	must(t, srv.Plugins().Register(t.Context(), versioned("q", "1.0.0")))
+	for kind, count := range hear(t, changed, "tools", "resources", "prompts") {
+		heard[kind] += count
+	}
+	t.Logf("%d notices of two changes", heard["tools"])
+	if heard["tools"] > 5 {
+		t.Errorf("%d notices of two changes", heard["tools"])
+	}
+}
+
+// A moving plugin takes over the state of the version that it replaces.
+type moving struct {
+	part
+	migrate func()
+}
+
+func (p *moving) Migrate(context.Context, plugin.Plugin, string) error { p.migrate(); return nil }
+
+// By the time they are let in, go-sdk has found the old version for them.
+func TestPlugins_CallsThatWaitForStateFindTheNextVersion(t *testing.T) {
+	srv := quiet(t, server.Options{}, versioned("p", "1.0.0"))
+	c := mcptest.New(t, srv, mcptest.OverHTTP())
+	var calls sync.WaitGroup
+	must(t, srv.Plugins().Replace(t.Context(), &moving{*versioned("p", "2.0.0"), func() {
+		calls.Go(func() {
+			if call := c.Call("p", nil); call.Err != nil || call.Text() != "2.0.0" {
+				t.Error("tool:", call.Text(), call.Err)
+			}
+		})
+		calls.Go(func() {
+			res, err := c.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "p"})
+			if err != nil || res.Messages[0].Content.(*mcp.TextContent).Text != "2.0.0" {
+				t.Error("prompt:", res, err)
+			}
+		})
+		calls.Go(func() {
+			res, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "p://one"})
+			if err != nil || res.Contents[0].Text != "2.0.0" || res.Contents[0].MIMEType != "text/2.0.0" {
+				t.Error("resource:", res, err)
+			}
+		})
+		for goroutines("(*gate).Enter") < 3 {
+			runtime.Gosched()
+		}
+	}}))
+	calls.Wait()
 }

@@ -1,10 +1,8 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -55,7 +53,17 @@ func (s *Server) swap(remove, add []*entry) error {
 func (s *Server) install(now, next *names, add, remove []*entry) {
 	s.names.lists.Lock()
 	defer s.names.lists.Unlock()
-	again := s.notices.hold(add, remove)
+	gone := map[plugin.Kind][]string{}
+	for _, e := range remove {
+		if next.of(e.Kind)[e.name] == nil && now.of(e.Kind)[e.name] != nil && e.canonical == "" {
+			gone[e.Kind] = append(gone[e.Kind], e.name)
+		}
+	}
+	many := manyChanges(add, gone)
+	s.notices.hold(many)
+	for _, m := range many {
+		addTo(s.mcp, m, s)
+	}
 	for _, e := range add {
 		addTo(s.mcp, e, s)
 		if e.canonical != "" {
@@ -63,17 +71,23 @@ func (s *Server) install(now, next *names, add, remove []*entry) {
 		}
 	}
 	s.names.now.Store(next)
-	gone := map[plugin.Kind][]string{}
-	for _, e := range remove {
-		if next.of(e.Kind)[e.name] == nil && now.of(e.Kind)[e.name] != nil && e.canonical == "" {
-			gone[e.Kind] = append(gone[e.Kind], e.name)
+	if names := gone[plugin.KindTemplate]; len(names) > 0 {
+		s.uninstall(plugin.KindTemplate, names...)
+	}
+	for _, k := range []plugin.Kind{plugin.KindTool, plugin.KindPrompt, plugin.KindResource} {
+		if m := many[k]; m != nil {
+			gone[k] = append(gone[k], m.name)
+			s.notices.last(listChanged[k])
+		}
+		if names := gone[k]; len(names) > 0 {
+			s.uninstall(k, names...)
 		}
 	}
-	for k, names := range gone {
-		s.uninstall(k, names...)
-	}
-	for _, e := range again(add) {
-		addTo(s.mcp, e, s)
+	for k, m := range many {
+		if s.notices.release(listChanged[k]) { // the mark comes and goes once more
+			addTo(s.mcp, m, s)
+			s.uninstall(k, m.name)
+		}
 	}
 }
 
@@ -103,72 +117,4 @@ func (s *Server) uninstall(k plugin.Kind, names ...string) {
 	case plugin.KindTemplate:
 		s.mcp.RemoveResourceTemplates(names...)
 	}
-}
-
-// notices sees to it that clients hear once of many changes at once. The SDK
-// waits for 10 ms of silence before it tells them, and a machine that is busy
-// takes longer than that between two changes.
-type notices struct {
-	mu     sync.Mutex
-	held   map[string]bool
-	missed map[string]bool
-}
-
-var listChanged = map[plugin.Kind]string{
-	plugin.KindTool:     "notifications/tools/list_changed",
-	plugin.KindPrompt:   "notifications/prompts/list_changed",
-	plugin.KindResource: "notifications/resources/list_changed",
-	plugin.KindTemplate: "notifications/resources/list_changed",
-}
-
-// hold drops notifications until the function that it returns is called, which
-// returns what has to be added to the SDK once more for clients to be told.
-func (n *notices) hold(add, remove []*entry) (release func(added []*entry) []*entry) {
-	added, removed := map[string]int{}, map[string]int{}
-	for _, e := range add {
-		added[listChanged[e.Kind]]++
-	}
-	for _, e := range remove {
-		removed[listChanged[e.Kind]] = 1
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.held, n.missed = map[string]bool{}, map[string]bool{}
-	for method, count := range added {
-		n.held[method] = count+removed[method] > 1
-	}
-	return n.release
-}
-
-func (n *notices) release(added []*entry) (again []*entry) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, e := range added {
-		if method := listChanged[e.Kind]; n.missed[method] && e.canonical == "" {
-			delete(n.missed, method)
-			again = append(again, e)
-		}
-	}
-	n.held = nil
-	return again
-}
-
-// middleware stands before what the SDK sends.
-func (n *notices) middleware(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		if n.drops(method) {
-			return nil, nil
-		}
-		return next(ctx, method, req)
-	}
-}
-
-func (n *notices) drops(method string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.held[method] {
-		n.missed[method] = true
-		return true
-	}
-	return false
 }

@@ -1,6 +1,7 @@
 package httptool_test
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
 	"net/http"
@@ -74,8 +75,9 @@ func nameserver(t *testing.T, next func(name string) net.IP) *net.Resolver {
 			_, _ = conn.WriteTo(dnsAnswer(buf[:n], next), from)
 		}
 	}()
-	dial := func(network, _ string) (net.Conn, error) { return net.Dial("udp", conn.LocalAddr().String()) }
-	return &net.Resolver{PreferGo: true, Dial: contextless(dial)}
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("udp", conn.LocalAddr().String())
+	}}
 }
 
 // dnsAnswer writes the answer to a query of one question (RFC 1035, section 4).

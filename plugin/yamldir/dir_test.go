@@ -1,6 +1,8 @@
 package yamldir_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/plugin/httptool"
@@ -199,7 +203,8 @@ type codePlugin struct{ name, tool string }
 func (p codePlugin) Name() string    { return p.name }
 func (p codePlugin) Version() string { return "1.0.0" }
 func (p codePlugin) Register(r *plugin.Registrar) error {
-	return r.AddRawTool(rawTool(p.tool))
+	return r.AddRawTool(&mcp.Tool{Name: p.tool, InputSchema: json.RawMessage(`{"type":"object"}`)},
+		func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil })
 }
 
 func TestDir_LeavesPluginsAloneThatAreNotItsOwn(t *testing.T) {

@@ -14,6 +14,7 @@ headers: [{name: X-Client, value: trestle}]
 query: [{name: key, value: "k&1"}]
 tools:
   - {name: path, description: d, url: '/a/{x}/b/{y}', arguments: {x: {}, y: {type: integer}}}
+  - {name: two, description: d, url: '/m/{a}{b}/end', arguments: {a: {}, b: {}}}
   - {name: bare, description: d, url: '/a', query: [{name: own, value: '2'}], headers: [{name: X-Own, value: o}]}
   - name: query
     description: d
@@ -106,6 +107,8 @@ func TestCall_RefusesArgumentsThatMakeAnotherRequest(t *testing.T) {
 		{"path", `{"x":"","y":1}`, "x: must not be empty"},
 		{"path", `{"x":"a\u0000b","y":1}`, "x: has a control character"},
 		{"path", `{"x":"a%0d%0ab","y":1}`, "x: has a control character"},
+		{"two", `{"a":"%2","b":"e%2e"}`, "they make a path with . or .. in it"},
+		{"two", `{"a":"%2e","b":"x/.%2"}`, "a: has . or .. in it"},
 		{"path", `{"y":1}`, "x: required, missing"},
 		{"path", `{"x":"a","y":"1"}`, "y: must be"},
 		{"path", `{"x":"a","y":1,"z":2}`, "z: unknown argument"},

@@ -8,6 +8,7 @@ require (
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/redis/rueidis v1.0.79
 	github.com/trestle-mcp/trestle v0.0.0
+	github.com/trestle-mcp/trestle/adapter/openapi v0.0.0
 	github.com/trestle-mcp/trestle/adapter/redis v0.0.0
 	go.uber.org/zap v1.28.0
 )
@@ -30,12 +31,16 @@ require (
 require (
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
+	github.com/getkin/kin-openapi v0.153.0 // indirect
+	github.com/go-openapi/jsonpointer v0.22.5 // indirect
+	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
 	github.com/go-playground/locales v0.14.2 // indirect
 	github.com/go-playground/universal-translator v0.18.2 // indirect
 	github.com/go-playground/validator/v10 v10.30.6 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/leodido/go-urn v1.5.0 // indirect
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/segmentio/asm v1.1.3 // indirect
 	github.com/segmentio/encoding v0.5.4 // indirect
 	github.com/trestle-mcp/trestle/adapter/postgres v0.0.0
@@ -51,10 +56,13 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 )
 
-replace github.com/trestle-mcp/trestle => ../
-
 replace github.com/trestle-mcp/trestle/adapter/sqlite => ../adapter/sqlite
 
 replace github.com/trestle-mcp/trestle/adapter/postgres => ../adapter/postgres
 
 replace github.com/trestle-mcp/trestle/adapter/redis => ../adapter/redis
+
+replace (
+	github.com/trestle-mcp/trestle => ../
+	github.com/trestle-mcp/trestle/adapter/openapi => ../adapter/openapi
+)

@@ -34,7 +34,10 @@ func load(given any) (s *jsonschema.Schema, raw json.RawMessage, err error) {
 	if err := json.Unmarshal(data, s); err != nil {
 		return nil, nil, fmt.Errorf("JSONSchema: %w", err)
 	}
-	return s, bytes.Clone(data), localOnly(s)
+	if err := localOnly(s); err != nil {
+		return nil, nil, err
+	}
+	return s, bytes.Clone(data), noCycles(data)
 }
 
 // drafts are the values of $schema that jsonschema-go can judge by.

@@ -47,3 +47,7 @@ replace github.com/trestle-mcp/trestle/examples => ../../examples
 replace github.com/trestle-mcp/trestle/adapter/sqlite => ../../adapter/sqlite
 
 replace github.com/trestle-mcp/trestle/adapter/postgres => ../../adapter/postgres
+
+replace github.com/trestle-mcp/trestle/adapter/redis => ../../adapter/redis
+
+replace github.com/trestle-mcp/trestle/adapter/openapi => ../../adapter/openapi

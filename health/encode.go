@@ -38,7 +38,7 @@ func (m *Monitor) JSON() []byte {
 
 func (m *Monitor) encode(r Report, status Status) []byte {
 	d := document{
-		Status: status.word(), ServiceID: m.opts.Service, ReleaseID: m.opts.Release,
+		Status: status.Word(), ServiceID: m.opts.Service, ReleaseID: m.opts.Release,
 		Checks: make(map[string][]measurement, len(r.Checks)),
 	}
 	if r.Draining {
@@ -49,7 +49,7 @@ func (m *Monitor) encode(r Report, status Status) []byte {
 	}
 	for _, c := range r.Checks {
 		out := measurement{
-			ComponentType: c.Kind, Status: c.Status.word(), Output: c.Output,
+			ComponentType: c.Kind, Status: c.Status.Word(), Output: c.Output,
 			Critical: c.Critical, Since: c.Since.UTC().Format(time.RFC3339),
 		}
 		if !c.Checked.IsZero() {

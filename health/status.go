@@ -27,8 +27,8 @@ func (s Status) String() string {
 	}
 }
 
-// word is the status in the health format.
-func (s Status) word() string {
+// Word is the status in the health format: "pass", "warn" or "fail".
+func (s Status) Word() string {
 	switch s {
 	case Healthy:
 		return "pass"

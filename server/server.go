@@ -6,25 +6,31 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
+	"github.com/trestle-mcp/trestle/health"
 	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/shutdown"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
 // A Server is an MCP server with its tools, resources and prompts. Make one
 // with [New] or a [Factory]; all methods are safe for concurrent use.
 type Server struct {
-	name  string
-	opts  Options
-	mcp   *mcp.Server
-	log   *zap.Logger
-	seal  *sealer
-	names registry
+	name     string
+	version  string
+	opts     Options
+	mcp      *mcp.Server
+	log      *zap.Logger
+	seal     *sealer
+	names    registry
+	health   *health.Monitor
+	shutdown *shutdown.Sequence
 
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
@@ -37,6 +43,10 @@ type Server struct {
 	running atomic.Bool
 	ready   chan struct{}
 	addr    atomic.Pointer[net.Addr]
+
+	admin      atomic.Pointer[http.Server]
+	adminAddr  atomic.Pointer[net.Addr]
+	adminLocal atomic.Bool // it listens on loopback
 }
 
 // New returns a server; nil options mean the production defaults. The name
@@ -58,7 +68,11 @@ func newServer(name, version string, given Options) (*Server, error) {
 	if err = errors.Join(err, sealErr); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
-	s := &Server{name: name, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s := &Server{name: name, version: version, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s.health = s.newHealth(version)
+	s.shutdown = shutdown.New(&shutdown.Options{
+		Wait: opts.DrainWait, Drain: opts.DrainTimeout, Logger: slogzap.New(s.log.Named("shutdown"), slog.LevelInfo),
+	})
 	s.SetView(opts.View)
 	s.mcp = mcp.NewServer(
 		&mcp.Implementation{Name: name, Title: opts.Title, Version: version, WebsiteURL: opts.WebsiteURL},
@@ -66,6 +80,11 @@ func newServer(name, version string, given Options) (*Server, error) {
 	)
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
+	if opts.HealthResource {
+		if err := s.addHealthResource(); err != nil {
+			return nil, fmt.Errorf("server %q: %w", name, err)
+		}
+	}
 	return s, nil
 }
 

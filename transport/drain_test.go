@@ -137,7 +137,9 @@ func TestDrain_EndsIdleStreamsBeforeCallsEnd(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
-	<-first
+	if err := <-first; err == nil {
+		t.Error("a message on a quiet stream")
+	}
 }
 
 // refusedCall makes a call that never runs long and returns its status.

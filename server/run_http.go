@@ -42,6 +42,9 @@ func (s *Server) runHTTP(ctx context.Context) error {
 		return errors.Join(s.handler.Drain(ctx), closeConnections(ctx))
 	}
 	s.OnShutdown(calls)
+	if ctx.Err() != nil { // told to stop before it began
+		return ctx.Err()
+	}
 	s.addr.Store(&addr)
 	close(s.ready)
 	s.log.Info("serving", zap.Stringer("addr", addr), zap.String("path", s.opts.Path))

@@ -30,6 +30,9 @@ func (s *Server) runStdio(ctx context.Context) error {
 		}
 		return nil
 	}})
+	if ctx.Err() != nil { // told to stop before it began
+		return errors.Join(ctx.Err(), session.Close())
+	}
 	close(s.ready)
 	s.log.Info("serving stdio")
 	return session.Wait()

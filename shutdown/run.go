@@ -164,9 +164,9 @@ func (r *run) drainAll(deadline time.Time) {
 	if r.interrupt != nil {
 		return
 	}
+	r.stopWork() // first, so that work which adds a hook too late can see that it was told
 	hooks := r.take(Drain, false)
 	r.log.Info("draining", "hooks", len(hooks), "within", time.Until(deadline).Round(time.Millisecond))
-	r.stopWork()
 	type started struct {
 		*Hook
 		ctx  context.Context

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
 	"strconv"
@@ -52,6 +53,9 @@ func lookUp(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	level, _ := strconv.Atoi(r.FormValue("debug"))
+	if collect, _ := strconv.Atoi(r.FormValue("gc")); collect > 0 {
+		runtime.GC()
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if level > 0 {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -64,11 +68,11 @@ func record(w http.ResponseWriter, r *http.Request, start func() error, stop fun
 	d := defaultProfile
 	if text := r.FormValue("seconds"); text != "" {
 		seconds, err := strconv.ParseFloat(text, 64)
-		d = time.Duration(seconds * float64(time.Second))
-		if err != nil || d <= 0 || d > maxProfile {
+		if err != nil || !(seconds > 0 && seconds <= maxProfile.Seconds()) { // NaN is neither
 			http.Error(w, "seconds: a number up to "+strconv.Itoa(int(maxProfile.Seconds())), http.StatusBadRequest)
 			return
 		}
+		d = time.Duration(seconds * float64(time.Second))
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := start(); err != nil {

@@ -128,7 +128,7 @@ func readListen(req *http.Request) error {
 		acknowledged = acknowledged || strings.Contains(line, "acknowledged")
 		result = result || strings.Contains(line, `"id":"l"`)
 		if err != nil {
-			if err != io.EOF || !acknowledged || !result { //nolint:errorlint // a reader returns it as it is
+			if err != io.EOF || !acknowledged || !result {
 				return fmt.Errorf("cut: %w (acknowledged %t, result %t)", err, acknowledged, result)
 			}
 			return nil

@@ -46,6 +46,7 @@ func newBalancer(t *testing.T) *balancer {
 		FlushInterval: -1,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
+				t.Logf("%s %s: %v", r.Method, r.Header.Get("Mcp-Method"), err)
 				http.Error(w, err.Error(), http.StatusBadGateway)
 			}
 		},
@@ -142,15 +143,20 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	for _, k := range b.pick() {
 		out := r.Clone(r.Context())
 		out.URL.Scheme, out.URL.Host, out.Host = k.url.Scheme, k.url.Host, ""
-		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		// With GetBody net/http tries again by itself what an idle connection,
+		// closed at that moment, cannot have carried.
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		out.Body, _ = out.GetBody()
+		out.ContentLength = int64(len(body))
 		var res *http.Response
 		res, err = k.transport.RoundTrip(out)
 		var dial *net.OpError
 		switch {
 		case errors.As(err, &dial) && dial.Op == "dial":
 		case err == nil && res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
+			body, _ := io.ReadAll(res.Body)
+			err = errors.New("a backend refused: " + string(body))
 			_ = res.Body.Close()
-			err = errors.New("a backend refused: " + res.Status)
 		default:
 			return res, err
 		}

@@ -119,7 +119,8 @@ func readListen(req *http.Request) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", res.StatusCode)
+		body, _ := io.ReadAll(res.Body)
+		return fmt.Errorf("status %d: %s", res.StatusCode, body)
 	}
 	lines := bufio.NewReader(res.Body)
 	acknowledged, result := false, false

@@ -124,7 +124,7 @@ func (p *Pool[T]) explain(ctx context.Context, err error) error {
 		return unavailable(p.cfg.Name, time.Second, err)
 	case !errors.Is(ended, context.DeadlineExceeded):
 		return ended
-	case p.inUse.Load() >= int64(p.cfg.MaxSize):
+	case p.creating.Load() == 0 || p.inUse.Load() >= int64(p.cfg.MaxSize):
 		return exhausted(p.fullness(ended))
 	default:
 		return unavailable(p.cfg.Name, time.Second, ended)

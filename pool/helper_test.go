@@ -3,8 +3,10 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -78,6 +80,13 @@ func (b *backend) set(fn func()) {
 	fn()
 }
 
+// ended returns what was destroyed.
+func (b *backend) ended() []int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.destroyed)
+}
+
 // kept is how many resources were made and not destroyed.
 func (b *backend) kept() int {
 	b.mu.Lock()
@@ -144,6 +153,12 @@ func value(t *testing.T, lease interface{ Value() (int, error) }) int {
 	return v
 }
 
+// pass lets virtual time pass, and what is due then happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // borrowed is the number of the resource that is lent next.
 func borrowed(t *testing.T, p *pool.Pool[int]) int {
 	t.Helper()
@@ -152,10 +167,10 @@ func borrowed(t *testing.T, p *pool.Pool[int]) int {
 	return value(t, lease)
 }
 
-func wantCode(t *testing.T, err error, want mcperrors.Code) *mcperrors.Error {
+func wantCode(t *testing.T, err error, want mcperrors.Code) mcperrors.Error {
 	t.Helper()
 	if got := mcperrors.CodeOf(err); got != want {
 		t.Fatalf("code %q, want %q, of %v", got, want, err)
 	}
-	return mcperrors.From(err)
+	return *mcperrors.From(err)
 }

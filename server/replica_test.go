@@ -34,6 +34,7 @@ type replicaConfig struct {
 	HoldCheck   bool     // one never returns
 	Stdio       bool
 	Pprof       bool
+	Noticed     bool // the drain waits for a line on stdin, too
 }
 
 // replica is a server with an admin listener. It says on stdout, or on stderr
@@ -70,6 +71,12 @@ func replica(config string) int {
 	}
 	srv.OnShutdown(shutdown.Hook{Name: "first", Stage: shutdown.Unready, Run: func(context.Context) error { say("unready"); return nil }})
 	srv.OnShutdown(shutdown.Hook{Name: "last", Run: func(context.Context) error { say("closed"); return nil }})
+	if c.Noticed {
+		srv.OnShutdown(shutdown.Hook{Name: "noticed", Stage: shutdown.Unready, Timeout: time.Minute, Run: func(context.Context) error {
+			_, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			return err
+		}})
+	}
 	if c.HoldCheck {
 		_, _ = srv.Health().Register(health.Check{Name: "start", Timeout: time.Hour, Checker: health.Func(func(ctx context.Context) error {
 			<-ctx.Done()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"sync"
@@ -32,9 +33,50 @@ type backend struct {
 	url       *url.URL
 	admin     string
 	transport *http.Transport
-	ready     atomic.Bool
 	gone      context.CancelFunc
 	ended     chan struct{}
+	quiet     chan struct{} // closed when it was ready, is not, and all that it was sent has left
+
+	mu     sync.Mutex
+	ready  bool
+	unsent int
+}
+
+// set notes what a probe said.
+func (k *backend) set(ready bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.ready
+	k.ready = ready
+	if was && !ready && k.unsent == 0 {
+		k.beQuiet()
+	}
+}
+
+func (k *backend) beQuiet() {
+	select {
+	case <-k.quiet:
+	default:
+		close(k.quiet)
+	}
+}
+
+// take reports whether a request may be sent to k; then sent is due.
+func (k *backend) take() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ready {
+		k.unsent++
+	}
+	return k.ready
+}
+
+func (k *backend) sent() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.unsent--; k.unsent == 0 && !k.ready {
+		k.beQuiet()
+	}
 }
 
 func newBalancer(t *testing.T) *balancer {
@@ -61,7 +103,7 @@ func (b *balancer) add(p *replicaProcess) *backend {
 	u, err := url.Parse(p.url)
 	mustAdd(b.t, err)
 	ctx, cancel := context.WithCancel(b.t.Context())
-	k := &backend{url: u, admin: p.admin, transport: &http.Transport{MaxIdleConnsPerHost: 64}, gone: cancel, ended: make(chan struct{})}
+	k := &backend{url: u, admin: p.admin, transport: &http.Transport{MaxIdleConnsPerHost: 64}, gone: cancel, ended: make(chan struct{}), quiet: make(chan struct{})}
 	first := make(chan struct{})
 	go func() {
 		defer close(k.ended)
@@ -101,7 +143,7 @@ func (k *backend) probe(ctx context.Context, ready func()) {
 				status = res.StatusCode
 			}
 		}
-		k.ready.Store(status == http.StatusOK)
+		k.set(status == http.StatusOK)
 		if status == http.StatusOK {
 			ready()
 		}
@@ -114,16 +156,14 @@ func (k *backend) probe(ctx context.Context, ready func()) {
 	}
 }
 
-// pick returns the backends to try: those that are ready, the next one first.
+// pick returns the backends to try, the next one first.
 func (b *balancer) pick() []*backend {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	turn := int(b.next.Add(1))
 	var out []*backend
 	for i := range b.backends {
-		if k := b.backends[(turn+i)%len(b.backends)]; k.ready.Load() {
-			out = append(out, k)
-		}
+		out = append(out, b.backends[(turn+i)%len(b.backends)])
 	}
 	return out
 }
@@ -141,7 +181,13 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	err := errNobody
 	for _, k := range b.pick() {
-		out := r.Clone(r.Context())
+		if !k.take() {
+			continue
+		}
+		sent := sync.OnceFunc(k.sent)
+		out := r.Clone(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			WroteRequest: func(httptrace.WroteRequestInfo) { sent() },
+		}))
 		out.URL.Scheme, out.URL.Host, out.Host = k.url.Scheme, k.url.Host, ""
 		// With GetBody net/http tries again by itself what an idle connection,
 		// closed at that moment, cannot have carried.
@@ -150,6 +196,7 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 		out.ContentLength = int64(len(body))
 		var res *http.Response
 		res, err = k.transport.RoundTrip(out)
+		sent()
 		var dial *net.OpError
 		switch {
 		case errors.As(err, &dial) && dial.Op == "dial":

@@ -150,7 +150,8 @@ func restarts() int {
 
 func TestRollingRestarts_LoseNoCallAndNoAnswer(t *testing.T) {
 	const replicas, drainWait = 3, 200 * time.Millisecond
-	config := replicaConfig{Wait: drainWait, Drain: 20 * time.Second, Sessions: serveSessions(t)}
+	// A busy machine may take longer to notice than any wait that a test can afford.
+	config := replicaConfig{Wait: drainWait, Drain: 20 * time.Second, Sessions: serveSessions(t), Noticed: true}
 	lb := newBalancer(t)
 	web := httptest.NewServer(&lb.proxy)
 	t.Cleanup(web.Close)
@@ -189,11 +190,16 @@ func TestRollingRestarts_LoseNoCallAndNoAnswer(t *testing.T) {
 	n, slowest := restarts(), time.Duration(0)
 	done := 0
 	for ; done < n && f.failed.Load() == 0; done++ {
-		if time.Since(began) > 4*time.Minute { // a machine too busy to say anything
+		if time.Since(began) > 150*time.Second { // a machine too busy to say anything
 			break
 		}
 		i := done % replicas
 		before := f.calls.Load()
+		noticed, stdin := all[i].backend, all[i].stdin
+		go func() {
+			<-noticed.quiet
+			_, _ = io.WriteString(stdin, "noticed\n") // it may have ended
+		}()
 		code, took := all[i].stop(t)
 		if code != 0 {
 			t.Errorf("restart %d: exit %d", done, code)
@@ -217,6 +223,7 @@ func TestRollingRestarts_LoseNoCallAndNoAnswer(t *testing.T) {
 		t.Error("too little happened to show anything")
 	}
 	for _, r := range all {
+		_, _ = io.WriteString(r.stdin, "noticed\n")
 		lb.remove(r.backend)
 		if code, _ := r.stop(t); code != 0 {
 			t.Errorf("the last stop: exit %d", code)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -80,6 +81,10 @@ type newConns struct {
 	closed bool
 }
 
+// lastWords is how long a request may be on its way on such a connection. It is
+// refused with the rest, and its client knows that it may try again.
+const lastWords = 200 * time.Millisecond
+
 // note is an [http.Server.ConnState].
 func (n *newConns) note(c net.Conn, state http.ConnState) {
 	n.mu.Lock()
@@ -90,17 +95,17 @@ func (n *newConns) note(c net.Conn, state http.ConnState) {
 	}
 	n.open[c] = struct{}{}
 	if n.closed {
-		_ = c.Close() // nobody is there to be told
+		_ = c.SetReadDeadline(time.Now().Add(lastWords)) // fails if it is gone
 	}
 }
 
-// close closes them, and those that still come.
+// close ends those that stay silent, and those that still come.
 func (n *newConns) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
 	for c := range n.open {
-		_ = c.Close() // as above
+		_ = c.SetReadDeadline(time.Now().Add(lastWords)) // as above
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/redis/rueidis"
 	"go.uber.org/zap"
-	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trestle-mcp/trestle/adapter/redis"
@@ -25,8 +24,7 @@ import (
 // the rest fails, and else when the server stops.
 type assembly struct {
 	*config
-	log   *zap.Logger
-	slog  *slog.Logger
+	slog  *slog.Logger // of the parts that log with it
 	opts  server.Options
 	hooks []shutdown.Hook
 	// What is watched: registered once there is a server.
@@ -34,8 +32,9 @@ type assembly struct {
 }
 
 // assemble makes the server that c describes.
-func assemble(ctx context.Context, c *config, log *zap.Logger) (srv *server.Server, err error) {
-	a := &assembly{config: c, log: log, slog: slog.New(zapslog.NewHandler(log.Core()))}
+func assemble(ctx context.Context, c *config, logs io.Writer) (srv *server.Server, err error) {
+	log := newLog(logs)
+	a := &assembly{config: c, slog: slog.New(slog.NewJSONHandler(logs, nil))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.abandon())

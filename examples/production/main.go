@@ -35,7 +35,7 @@ func main() {
 // run serves until ctx ends or a signal arrives, and says on out where. Log and
 // audit go to logs.
 func run(ctx context.Context, c *config, out, logs io.Writer) error {
-	srv, err := assemble(ctx, c, newLog(logs))
+	srv, err := assemble(ctx, c, logs)
 	if err != nil {
 		return err
 	}

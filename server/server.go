@@ -26,6 +26,8 @@ type Server struct {
 	seal  *sealer
 	names registry
 
+	bounds bounds
+
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
 	aliases   atomic.Bool          // some tool has one
@@ -33,6 +35,7 @@ type Server struct {
 	handlerOnce sync.Once
 	handler     *transport.HTTPHandler
 	handlerErr  error
+	counted     atomic.Pointer[transport.HTTPHandler] // handler, for whoever does not make it
 
 	running atomic.Bool
 	ready   chan struct{}

@@ -44,6 +44,10 @@ type Options struct {
 	// concurrency and deadlines; the first is outermost. See [Stack].
 	Middleware []mcp.Middleware
 
+	// Observe runs in the default stack beside Log, outside of all that refuses calls; the first is
+	// outermost. It is the place of metrics and traces; see package middleware for Ended.
+	Observe []mcp.Middleware
+
 	// RateLimits are the rules that calls are limited by. Servers of one Options
 	// share the budgets of its rules. Nil means [DefaultRateLimit] in any second
 	// for each known caller, each server by itself; callers that nobody knows are
@@ -142,7 +146,7 @@ func (o Options) withDefaults() (Options, error) {
 	var mistakes []error
 	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
 
-	o.Middleware = slices.Clone(o.Middleware)
+	o.Middleware, o.Observe = slices.Clone(o.Middleware), slices.Clone(o.Observe)
 	o.StateKeys = slices.Clone(o.StateKeys)
 	o.Admin.AllowedHosts = slices.Clone(o.Admin.AllowedHosts)
 	setDefault(&o.Timeout, DefaultTimeout)

@@ -36,6 +36,7 @@ func (s *Server) Handler() (http.Handler, error) {
 			opts.ResourceMetadata = cmp.Or(opts.ResourceMetadata, s.opts.Auth.MetadataURL())
 		}
 		s.handler, s.handlerErr = transport.NewHTTPHandler(s.mcp, &opts)
+		s.counted.Store(s.handler)
 	})
 	if s.handlerErr != nil {
 		return nil, fmt.Errorf("server %q: option HTTP: %w", s.name, s.handlerErr)

@@ -32,6 +32,8 @@ type Server struct {
 	health   *health.Monitor
 	shutdown *shutdown.Sequence
 
+	bounds bounds
+
 	view      atomic.Pointer[View] // the operator's
 	selective atomic.Bool          // something is not there for all
 	aliases   atomic.Bool          // some tool has one
@@ -39,6 +41,7 @@ type Server struct {
 	handlerOnce sync.Once
 	handler     *transport.HTTPHandler
 	handlerErr  error
+	counted     atomic.Pointer[transport.HTTPHandler] // handler, for whoever does not make it
 
 	running atomic.Bool
 	ready   chan struct{}

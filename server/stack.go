@@ -18,6 +18,7 @@ import (
 //	RequestID    everything below can name the call
 //	identify     the principal, from the verified token of each request
 //	Log          sees every outcome
+//	Observe      the options' own, for metrics and traces
 //	Errors       encodes any error, redacts unknown ones
 //	Audit        records what was allowed and denied, if there is a sink
 //	checkURIs    refuses URIs that no sound client sends
@@ -32,7 +33,7 @@ import (
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
 // Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
-// StateTTL, RateLimits, RateLimitHeaders, Middleware, MaxInFlight and Timeout
+// StateTTL, RateLimits, RateLimitHeaders, Observe, Middleware, MaxInFlight and Timeout
 // matter here. Mistakes are not looked for, but rate limits with one let nobody
 // call. What [Tool] and its like require is for a Server.
 func Stack(opts *Options) mcp.Middleware {
@@ -42,26 +43,32 @@ func Stack(opts *Options) mcp.Middleware {
 	}
 	o, _ = o.withDefaults()
 	seal, _ := newSealer(o.StateKeys, o.StateTTL, o.Logger)
-	return o.stack(nil, o.authorize(seal, nil))
+	return o.stack(new(bounds), o.authorize(seal, nil))
 }
 
-// stack takes a function that knows the timeout of single calls, or nil, and
-// what authorizes them, or nil.
-func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, authorize mcp.Middleware) mcp.Middleware {
-	deadline := &middleware.Deadline{Limit: o.Timeout, For: timeoutFor}
+// bounds are the layers whose numbers a server tells.
+type bounds struct {
+	gate     middleware.Gate
+	deadline middleware.Deadline
+}
+
+// stack takes layers to set up, and what authorizes calls, or nil.
+func (o *Options) stack(b *bounds, authorize mcp.Middleware) mcp.Middleware {
+	b.gate.Max, b.deadline.Limit = o.MaxInFlight, o.Timeout
 	return middleware.Chain(
 		middleware.Recover(),
 		middleware.RequestID(),
 		identify,
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
+		middleware.Chain(o.Observe...),
 		middleware.Errors(),
 		o.audit(),
 		checkURIs,
 		authorize,
 		o.limits(),
 		middleware.Chain(o.Middleware...),
-		middleware.Concurrency(o.MaxInFlight),
-		deadline.Middleware(),
+		b.gate.Middleware(),
+		b.deadline.Middleware(),
 	)
 }
 
@@ -70,7 +77,8 @@ func (s *Server) stack() mcp.Middleware {
 	if authorize == nil {
 		authorize = s.viewed()
 	}
-	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
+	s.bounds.deadline.For = s.timeoutFor
+	return middleware.Chain(s.resolveAliases, s.opts.stack(&s.bounds, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/trestle-mcp/trestle/adapter/prometheus"
 	"github.com/trestle-mcp/trestle/adapter/redis"
 	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/health"
@@ -24,9 +25,10 @@ import (
 // the rest fails, and else when the server stops.
 type assembly struct {
 	*config
-	slog  *slog.Logger // of the parts that log with it
-	opts  server.Options
-	hooks []shutdown.Hook
+	slog    *slog.Logger // of the parts that log with it
+	metrics *prometheus.Metrics
+	opts    server.Options
+	hooks   []shutdown.Hook
 	// What is watched: registered once there is a server.
 	checks []health.Check
 }
@@ -68,6 +70,9 @@ func assemble(ctx context.Context, c *config, logs io.Writer) (srv *server.Serve
 	if err := a.secure(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.measure(); err != nil {
+		return nil, err
+	}
 	if srv, err = server.New("production", "1.0.0", &a.opts); err != nil {
 		return nil, err
 	}
@@ -75,6 +80,7 @@ func assemble(ctx context.Context, c *config, logs io.Writer) (srv *server.Serve
 	if c.chaos {
 		addChaos(srv)
 	}
+	a.expose(srv, db.readers)
 	return srv, a.handOver(srv)
 }
 

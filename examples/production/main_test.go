@@ -183,6 +183,13 @@ func TestProduction_KeepsNotesOverARestart(t *testing.T) {
 	if status, body := get(t, admin+"/readyz"); status != http.StatusOK || !strings.Contains(body, "events:responseTime") || !strings.Contains(body, "readers:responseTime") {
 		t.Errorf("readyz: %d %s", status, body)
 	}
+	for _, want := range []string{
+		`trestle_calls_total{code="ok",method="tools/call",name="note_write"} 2`, `trestle_pool_size_limit{pool="readers"} 4`, "go_goroutines",
+	} {
+		if status, body := get(t, admin+"/metrics"); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("metrics: %d, no %s", status, want)
+		}
+	}
 	if !strings.Contains(logs.String(), `"audit"`) {
 		t.Error("no audit")
 	}

@@ -42,6 +42,7 @@ type run struct {
 	signals <-chan os.Signal
 	base    context.Context // of hooks: it ends when Run returns
 	spared  time.Duration   // what hooks have left of grace
+	limit   time.Time       // of the hooks so far; lateness of one does not add to that of the next
 
 	working   <-chan error // gets the result of work
 	stopWork  context.CancelFunc
@@ -67,6 +68,7 @@ func (r *run) run(ctx context.Context, work func(context.Context) error) error {
 		wait = 0
 	}
 	deadline := began.Add(wait + r.drain)
+	r.limit = deadline
 	r.unready(began.Add(wait), deadline)
 	r.drainAll(deadline)
 	r.sequential(Close)
@@ -205,7 +207,8 @@ func (r *run) sequential(stage Stage) {
 		if len(hooks) == 0 {
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.base, hooks[0].timeout())
+		r.limit = r.limit.Add(hooks[0].timeout())
+		ctx, cancel := bounded(r.base, hooks[0].timeout(), r.limit)
 		r.await(ctx, hooks[0], guarded(ctx, hooks[0].Run))
 		cancel()
 	}

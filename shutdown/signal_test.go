@@ -37,6 +37,12 @@ func child(what string) int {
 		}})
 	case "fails":
 		s.Add(shutdown.Hook{Name: "bad", Run: func(context.Context) error { return os.ErrInvalid }})
+	case "hangs all over":
+		s = shutdown.New(&shutdown.Options{Wait: 50 * time.Millisecond, Drain: 100 * time.Millisecond})
+		for _, stage := range []shutdown.Stage{shutdown.Unready, shutdown.Drain, shutdown.Close, shutdown.Close, shutdown.Flush} {
+			s.Add(shutdown.Hook{Name: "hung", Stage: stage, Timeout: 50 * time.Millisecond, Run: func(context.Context) error { select {} }})
+		}
+		say(s.Limit().String())
 	case "waits":
 		s = shutdown.New(&shutdown.Options{Wait: time.Hour})
 		s.Add(shutdown.Hook{Name: "readiness", Stage: shutdown.Unready, Run: func(context.Context) error {
@@ -97,6 +103,46 @@ func TestExitCode_TellsHowAProcessEnded(t *testing.T) {
 				t.Errorf("exit %d, want %d", code, c.want)
 			}
 		})
+	}
+}
+
+func TestRun_EndsAtItsLimitHoweverMuchHangs(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var worst time.Duration
+	for range 5 {
+		cmd := exec.CommandContext(t.Context(), exe)
+		cmd.Env = append(os.Environ(), childEnv+"=hangs all over", "GORACE=atexit_sleep_ms=0")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		lines.Scan()
+		limit, err := time.ParseDuration(lines.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines.Scan() // it works
+		began := time.Now()
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		lines.Scan() // the end
+		worst = max(worst, time.Since(began)-limit)
+		_ = cmd.Wait() // the code says it
+		if code := cmd.ProcessState.ExitCode(); code != 1 {
+			t.Errorf("exit %d", code)
+		}
+	}
+	t.Logf("the limit was exceeded by %v at most", worst)
+	if worst > 10*time.Second { // 100 ms is promised, but the machine may be busy
+		t.Error("it hung")
 	}
 }
 

@@ -34,6 +34,13 @@
 // [Options.Auth] every caller that authenticates, else everybody. With it, what
 // is not granted is denied and hidden. [View] shows a part of a server.
 //
+// # Operation
+//
+// [Options.Admin] opens a listener for probes, metrics, profiles and build
+// information; [Server.Health] watches what tools depend on. A stop of Run says
+// first that the server is not ready, lets running calls end, and calls what
+// [Server.OnShutdown] was given.
+//
 // # Many servers alike
 //
 // A [Factory] holds the options of a house: its logger, limits and middleware.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 
@@ -30,18 +29,16 @@ func (s *Server) newHealth(version string) *health.Monitor {
 // it is critical but an audit that calls must not go without: a server that
 // shares sessions or budgets works on without, and if all replicas left because
 // the same Redis is down, nobody would be left.
-func (s *Server) watchOptions() error {
-	var mistakes []error
+func (s *Server) watchOptions() {
 	watch := func(name string, v any, critical bool) {
 		if c, ok := v.(health.Checker); ok {
-			_, err := s.health.Register(health.Check{Name: name, Checker: c, Optional: !critical})
-			mistakes = append(mistakes, err)
+			// The only failure is a check of that name, which then is the user's own.
+			_, _ = s.health.Register(health.Check{Name: name, Checker: c, Optional: !critical})
 		}
 	}
 	watch("sessions", s.opts.HTTP.SessionStore, false)
 	watch("session events", s.opts.HTTP.EventStore, false)
 	watch("audit", s.opts.Audit, s.opts.AuditFailClosed)
-	return errors.Join(mistakes...)
 }
 
 // addHealthResource registers HealthURI. Over stdio the reader is the operator;

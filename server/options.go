@@ -118,9 +118,10 @@ type Options struct {
 	// Admin is a second listener of Run: health, metrics, profiles, build
 	// information. Zero means that there is none.
 	//
-	// Health watches, beside what is registered with [Server.Health], those of
-	// Audit, HTTP.SessionStore and HTTP.EventStore that have a method
-	// Check(ctx) error.
+	// Beside what is registered with [Server.Health], Run watches Audit,
+	// HTTP.SessionStore and HTTP.EventStore, those that have a method
+	// Check(ctx) error, as "audit", "sessions" and "session events", unless there
+	// are checks of these names already.
 	Admin Admin
 	// HealthResource adds the resource [HealthURI], for clients without a way to
 	// the admin listener. It shows details over stdio and where there is a Policy,

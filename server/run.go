@@ -68,11 +68,8 @@ func (s *Server) Drain(ctx context.Context) error {
 // exit status of what it returns. Run serves once.
 //
 // All mistakes in registering tools, resources and prompts are returned here,
-// together, before anything is served.
+// together, before anything is served; the hooks are called then, too.
 func (s *Server) Run(ctx context.Context) error {
-	if err := s.names.serve(); err != nil {
-		return fmt.Errorf("server %q: %w", s.name, err)
-	}
 	if !s.running.CompareAndSwap(false, true) {
 		return fmt.Errorf("server %q: Run was called twice", s.name)
 	}
@@ -90,9 +87,10 @@ func (s *Server) Run(ctx context.Context) error {
 
 // serve returns when nothing is served any more.
 func (s *Server) serve(ctx context.Context) error {
-	if err := s.watchOptions(); err != nil {
+	if err := s.names.serve(); err != nil {
 		return err
 	}
+	s.watchOptions()
 	if err := s.openAdmin(ctx); err != nil {
 		return err
 	}

@@ -69,10 +69,7 @@ func newCalls(names int, buckets []float64) *calls {
 }
 
 func (c *calls) record(method string, req mcp.Request, took time.Duration, failed bool, e *mcperrors.Error) {
-	k, code := series.KeyOf(method, req), mcperrors.Code("")
-	if e != nil {
-		code = codeOf(e)
-	}
+	k, code := series.KeyOf(method, req), series.CodeOf(e)
 	s, ok := c.table.Known(k)
 	if !ok {
 		s = c.table.Of(k, failed, code)
@@ -87,14 +84,6 @@ func (c *calls) record(method string, req mcp.Request, took time.Duration, faile
 	if code == mcperrors.RateLimited {
 		c.countLimited(e)
 	}
-}
-
-// codeOf is the code of e, whose zero value means internal.
-func codeOf(e *mcperrors.Error) mcperrors.Code {
-	if e.Code == "" {
-		return mcperrors.Internal
-	}
-	return e.Code
 }
 
 // countLimited counts by the rule, which is named by who made the server, not

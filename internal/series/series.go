@@ -46,6 +46,9 @@ var methods = map[string]bool{
 	"notifications/progress": true, "notifications/roots/list_changed": true,
 }
 
+// IsProtocol reports whether method is one of the protocol's own.
+func IsProtocol(method string) bool { return methods[method] }
+
 // A Table has one S for each key that is known. It is safe for concurrent use.
 type Table[S any] struct {
 	limit  int
@@ -100,6 +103,21 @@ func (t *Table[S]) Of(k Key, failed bool, code mcperrors.Code) S {
 	grown[k] = s
 	t.known.Store(&grown)
 	return s
+}
+
+// CodeOf returns the code of e as a label: "" for nil, and internal for what is
+// none of ours.
+func CodeOf(e *mcperrors.Error) mcperrors.Code {
+	if e == nil {
+		return ""
+	}
+	switch e.Code {
+	case mcperrors.Validation, mcperrors.Unauthenticated, mcperrors.Authorization, mcperrors.NotFound, mcperrors.Conflict,
+		mcperrors.RateLimited, mcperrors.Timeout, mcperrors.Unavailable, mcperrors.Exhausted, mcperrors.Canceled:
+		return e.Code
+	default:
+		return mcperrors.Internal
+	}
 }
 
 // proves reports whether only a handler fails so.

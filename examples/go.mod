@@ -8,10 +8,14 @@ require (
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/redis/rueidis v1.0.79
 	github.com/trestle-mcp/trestle v0.0.0
+	github.com/trestle-mcp/trestle/adapter/otel v0.0.0-00010101000000-000000000000
 	github.com/trestle-mcp/trestle/adapter/postgres v0.0.0-00010101000000-000000000000
 	github.com/trestle-mcp/trestle/adapter/prometheus v0.0.0-00010101000000-000000000000
 	github.com/trestle-mcp/trestle/adapter/redis v0.0.0-00010101000000-000000000000
 	github.com/trestle-mcp/trestle/adapter/sqlite v0.0.0-00010101000000-000000000000
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/exporters/stdout/stdouttrace v1.47.0
+	go.opentelemetry.io/otel/sdk v1.47.0
 	go.uber.org/zap v1.28.0
 	go.yaml.in/yaml/v4 v4.0.0
 )
@@ -21,6 +25,8 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/go-playground/locales v0.14.2 // indirect
 	github.com/go-playground/universal-translator v0.18.2 // indirect
 	github.com/go-playground/validator/v10 v10.30.6 // indirect
@@ -41,6 +47,10 @@ require (
 	github.com/segmentio/asm v1.1.3 // indirect
 	github.com/segmentio/encoding v0.5.4 // indirect
 	github.com/yosida95/uritemplate/v3 v3.0.2 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
+	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
@@ -57,6 +67,7 @@ require (
 
 replace (
 	github.com/trestle-mcp/trestle => ../
+	github.com/trestle-mcp/trestle/adapter/otel => ../adapter/otel
 	github.com/trestle-mcp/trestle/adapter/postgres => ../adapter/postgres
 	github.com/trestle-mcp/trestle/adapter/prometheus => ../adapter/prometheus
 	github.com/trestle-mcp/trestle/adapter/redis => ../adapter/redis

@@ -33,8 +33,8 @@ type assembly struct {
 	checks []health.Check
 }
 
-// assemble makes the server that c describes.
-func assemble(ctx context.Context, c *config, logs io.Writer) (srv *server.Server, err error) {
+// assemble makes the server that c describes. Traces go to out, all else to logs.
+func assemble(ctx context.Context, c *config, out, logs io.Writer) (srv *server.Server, err error) {
 	log := newLog(logs)
 	a := &assembly{config: c, slog: slog.New(slog.NewJSONHandler(logs, nil))}
 	defer func() {
@@ -71,6 +71,9 @@ func assemble(ctx context.Context, c *config, logs io.Writer) (srv *server.Serve
 		return nil, err
 	}
 	if err := a.measure(); err != nil {
+		return nil, err
+	}
+	if err := a.trace(out); err != nil {
 		return nil, err
 	}
 	if srv, err = server.New("production", "1.0.0", &a.opts); err != nil {

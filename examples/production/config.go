@@ -40,13 +40,21 @@ type config struct {
 		PerSecond       int `yaml:"per_second"`
 		WritesPerMinute int `yaml:"writes_per_minute"`
 	} `yaml:"limits"`
-	Drain struct {
+	Traces      string  `yaml:"traces"`
+	SampleRatio float64 `yaml:"sample_ratio"`
+	Drain       struct {
 		Wait    time.Duration `yaml:"wait"`
 		Timeout time.Duration `yaml:"timeout"`
 	} `yaml:"drain"`
 
 	noAuth, chaos bool // flags only: no file turns them on unseen
 }
+
+// Where traces go.
+const (
+	tracesStdout = "stdout"
+	tracesOff    = "none"
+)
 
 // readConfig reads the defaults, then the file that the arguments name, then
 // the other arguments.
@@ -110,6 +118,9 @@ func (c *config) check() error {
 	}
 	if c.Limits.PerSecond < 1 || c.Limits.WritesPerMinute < 1 {
 		mistakes = append(mistakes, errors.New("limits: each is at least 1"))
+	}
+	if (c.Traces != tracesStdout && c.Traces != tracesOff) || !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
+		mistakes = append(mistakes, errors.New("traces: stdout or none; sample_ratio: 0 to 1"))
 	}
 	if c.Drain.Wait <= 0 || c.Drain.Timeout <= 0 {
 		mistakes = append(mistakes, errors.New("drain: wait and timeout are more than 0"))

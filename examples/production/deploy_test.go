@@ -33,7 +33,7 @@ func limit(t *testing.T) (total, wait time.Duration) {
 	t.Helper()
 	c := try(t)
 	c.Redis = "127.0.0.1:1" // closed at the end like one that is there
-	srv, err := assemble(t.Context(), c, io.Discard)
+	srv, err := assemble(t.Context(), c, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

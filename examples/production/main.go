@@ -1,7 +1,7 @@
 // Production is a server of notes with everything on that an operator wants:
 // who calls is known, what they may do is decided, how often is limited, all of it
-// is audited; events are stored durably; health, metrics and profiles are on a listener of
-// their own; and it stops without losing a call.
+// is audited and traced; events are stored durably; health, metrics and profiles are on a
+// listener of their own; and it stops without losing a call.
 //
 //	go run ./examples/production -no-auth                  # to try it, on loopback
 //	go run ./examples/production -config production.yaml   # a copy of config.yaml
@@ -32,10 +32,10 @@ func main() {
 	os.Exit(shutdown.ExitCode(err))
 }
 
-// run serves until ctx ends or a signal arrives, and says on out where. Log and
-// audit go to logs.
+// run serves until ctx ends or a signal arrives, and says on out where. Traces go
+// there, too; log and audit go to logs.
 func run(ctx context.Context, c *config, out, logs io.Writer) error {
-	srv, err := assemble(ctx, c, logs)
+	srv, err := assemble(ctx, c, out, logs)
 	if err != nil {
 		return err
 	}

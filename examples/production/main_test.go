@@ -68,7 +68,7 @@ func (l *lines) String() string {
 }
 
 // start runs the program until the test ends, or stop is called.
-func start(t *testing.T, c *config) (url, admin string, logs *lines, stop func()) {
+func start(t *testing.T, c *config) (url, admin string, logs *lines, stop func() (out string)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
@@ -79,19 +79,24 @@ func start(t *testing.T, c *config) (url, admin string, logs *lines, stop func()
 		_ = w.CloseWithError(io.EOF)
 		done <- err
 	}()
-	stop = sync.OnceFunc(func() {
+	rest := make(chan string, 1)
+	stop = sync.OnceValue(func() string {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("the stop: %v", err)
 		}
+		return <-rest
 	})
-	t.Cleanup(stop)
+	t.Cleanup(func() { stop() })
 	told := make([]byte, 1024)
 	n, err := r.Read(told)
 	if err != nil {
 		t.Fatalf("it did not start: %v\n%s", err, logs)
 	}
-	go func() { _, _ = io.Copy(io.Discard, r) }() // until run has closed it
+	go func() {
+		all, _ := io.ReadAll(r) // until run has ended
+		rest <- string(all)
+	}()
 	for line := range strings.Lines(string(told[:n])) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		switch key {
@@ -193,7 +198,9 @@ func TestProduction_KeepsNotesOverARestart(t *testing.T) {
 	if !strings.Contains(logs.String(), `"audit"`) {
 		t.Error("no audit")
 	}
-	stop()
+	if traces := stop(); strings.Count(traces, `"tools/call note_write"`) != 2 {
+		t.Errorf("the traces were not flushed: %.500s", traces)
+	}
 	url, admin, _, _ = start(t, c)
 	ready(t, admin)
 	s := connect(t, url, "", "2026-07-28")

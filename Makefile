@@ -2,8 +2,9 @@
 
 .DEFAULT_GOAL := help
 FUZZTIME ?= 10s
+SOAKTIME ?= 10m
 
-.PHONY: help tools fmt lint test race conformance fuzz ci
+.PHONY: help tools fmt lint test race conformance fuzz soak ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ conformance: ## run the official MCP conformance suite
 
 fuzz: ## run each fuzz target for FUZZTIME
 	bash scripts/fuzz $(FUZZTIME)
+
+soak: ## load a server for SOAKTIME and see that nothing grows
+	TRESTLE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak_' -v ./server
 
 ci: ## run all that CI runs
 	bash .ci/run

@@ -92,8 +92,10 @@ func (a *authorizer) handle(ctx context.Context, next mcp.MethodHandler, method 
 	for _, w := range wantedBy(room[:0], method, req.GetParams()) {
 		switch d := a.Policy.Decide(ctx, who, w.action); {
 		case d.Hidden():
+			a.Policy.count(d)
 			return nil, w.absent(w.action.Name, &deniedError{d})
 		case !d.Allowed():
+			a.Policy.count(d)
 			return nil, d.Err()
 		}
 	}

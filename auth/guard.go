@@ -50,8 +50,9 @@ type Options struct {
 // A Guard lets only known callers reach an http.Handler. It is safe for
 // concurrent use.
 type Guard struct {
-	opts Options
-	doc  *document // nil without metadata
+	opts    Options
+	doc     *document // nil without metadata
+	refused refusedRequests
 }
 
 // NewGuard returns a guard, or every mistake in o.

@@ -47,6 +47,7 @@ type Hook func(ctx context.Context, who *Principal, a Action) error
 type Policy struct {
 	current atomic.Pointer[snapshot]
 	watch   *policyWatch // nil unless it follows a file
+	refused refusedCalls
 }
 
 // NewPolicy returns a policy, or every mistake in spec, which it copies.

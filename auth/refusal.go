@@ -53,6 +53,7 @@ func classify(r *http.Request, err error) denial {
 // not worth parsing. So the answer cannot have the request's id.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, sent bool, err error) {
 	d := classify(r, err)
+	g.refused.count(d.status)
 	level := slog.LevelDebug
 	switch d.status {
 	case http.StatusInternalServerError:

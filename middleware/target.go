@@ -1,9 +1,6 @@
 package middleware
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/trestle-mcp/trestle/internal/redact"
@@ -55,23 +52,7 @@ func (t target) name() string {
 	if t.key != "resource" {
 		return clip(t.raw, maxName)
 	}
-	return clip(redact.String(clip(bareURI(t.raw), maxURI)), maxName)
-}
-
-// bareURI drops the parts of a URI that carry secrets by custom.
-func bareURI(uri string) string {
-	if i := strings.IndexAny(uri, "?#"); i >= 0 {
-		uri = uri[:i]
-	}
-	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		return uri
-	}
-	authority, _, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		return scheme + "://" + rest[i+1:]
-	}
-	return uri
+	return redact.URI(t.raw, maxName)
 }
 
 // sessionOf returns the part of the session id that may be logged: the whole
@@ -88,18 +69,5 @@ func sessionOf(req mcp.Request) string {
 	return id[:min(8, len(id)/2)]
 }
 
-// clip bounds s to n bytes of valid UTF-8, with a mark where it was cut.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	const mark = "…"
-	s = s[:n-len(mark)]
-	for i := 0; i < utf8.UTFMax && s != ""; i++ {
-		if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size != 1 {
-			break
-		}
-		s = s[:len(s)-1]
-	}
-	return s + mark
-}
+// clip is [redact.Clip].
+func clip(s string, n int) string { return redact.Clip(s, n) }

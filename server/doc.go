@@ -40,6 +40,13 @@
 // own life: see package plugin. [New] and [Factory.New] take some, and
 // [Server.Plugins] changes them while clients are connected.
 //
+// # Operation
+//
+// [Options.Admin] opens a listener for probes, metrics, profiles and build
+// information; [Server.Health] watches what tools depend on. A stop of Run says
+// first that the server is not ready, lets running calls end, and calls what
+// [Server.OnShutdown] was given.
+//
 // # Many servers alike
 //
 // A [Factory] holds the options of a house: its logger, limits and middleware.

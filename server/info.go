@@ -39,13 +39,14 @@ type BuildInfo struct {
 	Module   string `json:"module,omitempty"`
 	Version  string `json:"version,omitempty"`
 	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
+	Time     string `json:"time,omitempty"`     // of the revision
+	Modified bool   `json:"modified,omitempty"` // since the revision
 }
 
 // Info returns what runs here now.
 func (s *Server) Info() Info {
 	info := Info{
-		Name: s.name, Version: s.version, Title: s.opts.Title, PluginsHash: s.plugins.Hash(), Build: buildInfo(),
+		Name: s.name, Version: s.version, Title: s.opts.Title, PluginsHash: s.plugins.Hash(), Build: builtFrom(),
 		Plugins: []PluginInfo{},
 	}
 	for _, p := range s.plugins.List() {
@@ -54,7 +55,7 @@ func (s *Server) Info() Info {
 	return info
 }
 
-func buildInfo() BuildInfo {
+func builtFrom() BuildInfo {
 	built, ok := debug.ReadBuildInfo()
 	if !ok {
 		return BuildInfo{}
@@ -64,6 +65,8 @@ func buildInfo() BuildInfo {
 		switch s.Key {
 		case "vcs.revision":
 			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}

@@ -29,6 +29,7 @@ const (
 	DefaultTimeout      = time.Minute
 	DefaultMaxInFlight  = 1024
 	DefaultDrainTimeout = 10 * time.Second
+	DefaultDrainWait    = 5 * time.Second
 	DefaultStateTTL     = 10 * time.Minute
 	DefaultMaxResult    = 1 << 20
 )
@@ -47,6 +48,10 @@ type Options struct {
 	// Middleware runs inside the default stack, after rate limits and before
 	// concurrency and deadlines; the first is outermost. See [Stack].
 	Middleware []mcp.Middleware
+
+	// Observe runs in the default stack beside Log, outside of all that refuses calls; the first is
+	// outermost. It is the place of metrics and traces; see package middleware for Ended.
+	Observe []mcp.Middleware
 
 	// RateLimits are the rules that calls are limited by. Servers of one Options
 	// share the budgets of its rules. Nil means [DefaultRateLimit] in any second
@@ -140,8 +145,25 @@ type Options struct {
 	// Authenticate.
 	InsecureNoAuth bool
 
-	// DrainTimeout is how long Run lets running calls end once it is told to
-	// stop. Zero means 10 seconds; negative means not at all.
+	// Admin is a second listener of Run: health, metrics, profiles, build
+	// information. Zero means that there is none.
+	//
+	// Beside what is registered with [Server.Health], Run watches Audit,
+	// HTTP.SessionStore and HTTP.EventStore, those that have a method
+	// Check(ctx) error, as "audit", "sessions" and "session events", unless there
+	// are checks of these names already.
+	Admin Admin
+	// HealthResource adds the resource [HealthURI], for clients without a way to
+	// the admin listener. It shows details over stdio and where there is a Policy,
+	// to whom that lets read it.
+	HealthResource bool
+	// DrainWait is how long Run serves on once it is told to stop and probes are
+	// told that it is not ready: as long as load balancers need to notice.
+	// Zero means 5 seconds over HTTP with Admin.Addr, and else not at all, since
+	// nobody probes; negative means not at all.
+	DrainWait time.Duration
+	// DrainTimeout is how long Run then lets running calls end.
+	// Zero means 10 seconds; negative means not at all.
 	DrainTimeout time.Duration
 
 	// SDK may change go-sdk's options before the server is made. It is the way
@@ -155,13 +177,19 @@ func (o Options) withDefaults() (Options, error) {
 	var mistakes []error
 	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
 
-	o.Middleware = slices.Clone(o.Middleware)
+	o.Middleware, o.Observe = slices.Clone(o.Middleware), slices.Clone(o.Observe)
 	o.StateKeys = slices.Clone(o.StateKeys)
+	o.Admin.AllowedHosts = slices.Clone(o.Admin.AllowedHosts)
 	setDefault(&o.Timeout, DefaultTimeout)
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
 	setDefault(&o.MaxResult, DefaultMaxResult)
 	setDefault(&o.StateTTL, DefaultStateTTL)
 	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
+	if o.DrainWait == 0 && (o.Addr == "" || o.Admin.Addr == "") {
+		o.DrainWait = -1
+	}
+	setDefault(&o.DrainWait, DefaultDrainWait)
+	mistakes = append(mistakes, o.Admin.check())
 	setDefault(&o.Path, DefaultPath)
 	if !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, " {}") {
 		mistake("option Path: %q is not a path that starts with /, without blanks and braces", o.Path)

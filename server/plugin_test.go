@@ -269,9 +269,9 @@ func (c *checked) Check(context.Context) error { return c.err }
 func TestPlugins_AreInTheServersHealth(t *testing.T) {
 	p := &checked{*versioned("p", "1.0.0"), nil}
 	srv := quiet(t, server.Options{}, p)
-	must(t, srv.Check(t.Context()))
+	must(t, srv.Plugins().Check(t.Context()))
 	p.err = errors.New("no disk")
-	if err := srv.Check(t.Context()); err == nil || err.Error() != `plugin "p": Check: no disk` {
+	if err := srv.Plugins().Check(t.Context()); err == nil || err.Error() != `plugin "p": Check: no disk` {
 		t.Error(err)
 	}
 }
@@ -363,7 +363,7 @@ func TestPlugins_TripOfOneIsSeenByClients(t *testing.T) {
 	hear(t, changed, "tools")
 	c.Call("panics", nil).Fails(mcperrors.NotFound)
 	c.Call("q", nil).OK()
-	if err := srv.Check(t.Context()); err == nil || !strings.Contains(err.Error(), `plugin "p": tripped`) {
+	if err := srv.Plugins().Check(t.Context()); err == nil || !strings.Contains(err.Error(), `plugin "p": tripped`) {
 		t.Error(err)
 	}
 }

@@ -22,9 +22,6 @@ import (
 // and the action admin:plugins:name.
 func (s *Server) Plugins() *plugin.Manager { return s.plugins }
 
-// Check returns nil if the server's plugins are well; see [plugin.Manager.Check].
-func (s *Server) Check(ctx context.Context) error { return s.plugins.Check(ctx) }
-
 func (s *Server) addPlugins(plugins []plugin.Plugin) (err error) {
 	opts := s.opts.Plugins
 	opts.OnEvent = s.pluginChanged

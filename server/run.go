@@ -7,14 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/shutdown"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -25,7 +21,7 @@ import (
 // prompts.
 //
 // Give the http.Server that serves it a ReadHeaderTimeout, and call
-// [Server.Drain] before its Shutdown.
+// [Server.Drain] before its Shutdown, as a hook of package shutdown does.
 func (s *Server) Handler() (http.Handler, error) {
 	if err := s.names.serve(); err != nil {
 		return nil, fmt.Errorf("server %q: %w", s.name, err)
@@ -40,6 +36,7 @@ func (s *Server) Handler() (http.Handler, error) {
 			opts.ResourceMetadata = cmp.Or(opts.ResourceMetadata, s.opts.Auth.MetadataURL())
 		}
 		s.handler, s.handlerErr = transport.NewHTTPHandler(s.mcp, &opts)
+		s.counted.Store(s.handler)
 	})
 	if s.handlerErr != nil {
 		return nil, fmt.Errorf("server %q: option HTTP: %w", s.name, s.handlerErr)
@@ -50,44 +47,70 @@ func (s *Server) Handler() (http.Handler, error) {
 	return s.handler, nil
 }
 
-// Drain makes the handler refuse new calls, waits for running ones until ctx
-// ends, and closes what is left. Then it stops the plugins; for that there is a
-// second, even if ctx has ended. Run does it by itself.
+// Drain makes the server unready and its handler refuse new calls, waits for
+// running ones until ctx ends, and closes what is left. Then it stops the
+// plugins; for that there is a second, even if ctx has ended. Run does it by
+// itself.
 func (s *Server) Drain(ctx context.Context) error {
 	if _, err := s.Handler(); err != nil {
 		return err
 	}
+	s.health.Drain()
 	return errors.Join(s.handler.Drain(ctx), s.closePlugins(ctx))
 }
 
 // Run serves until ctx ends, SIGINT or SIGTERM arrives or, on stdio, the client
-// closes its side: over HTTP at [Options.Addr], else over stdio. It then lets
-// running calls end, for [Options.DrainTimeout]; a second signal ends that at
-// once. It returns nil after a stop that lost no call. Run serves once.
+// closes its side: over HTTP at [Options.Addr], else over stdio. Then it stops in
+// the order of package shutdown: it says that it is not ready and serves on for
+// [Options.DrainWait]; it refuses new calls and lets running ones end, for
+// [Options.DrainTimeout]; it calls the hooks of [Server.OnShutdown]. A second
+// signal ends all that at once.
+//
+// It returns nil after a stop that lost nothing; [shutdown.ExitCode] makes an
+// exit status of what it returns. Run serves once.
 //
 // All mistakes in registering tools, resources and prompts are returned here,
-// together, before anything is served.
+// together, before anything is served; the hooks are called then, too.
 func (s *Server) Run(ctx context.Context) error {
-	if err := s.names.serve(); err != nil {
-		return fmt.Errorf("server %q: %w", s.name, err)
-	}
 	if !s.running.CompareAndSwap(false, true) {
 		return fmt.Errorf("server %q: Run was called twice", s.name)
 	}
-	stop := make(chan os.Signal, 2)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(stop)
-
-	serve := s.runStdio
-	if s.opts.Addr != "" {
-		serve = s.runHTTP
-	}
-	err := serve(ctx, stop)
-	if err = errors.Join(err, s.closePlugins(ctx)); err != nil { // there are ways out before it drains
+	defer s.closeAdmin() // last of all: who looks sees the whole end
+	s.OnShutdown(shutdown.Hook{Name: "readiness", Stage: shutdown.Unready, Run: func(context.Context) error {
+		s.health.Drain()
+		return nil
+	}})
+	s.OnShutdown(shutdown.Hook{Name: "health", Run: s.health.Close})
+	s.OnShutdown(shutdown.Hook{Name: "plugins", Run: s.plugins.Close})
+	if err := s.shutdown.Run(ctx, s.serve); err != nil {
 		return fmt.Errorf("server %q: %w", s.name, err)
 	}
 	return nil
 }
+
+// serve returns when nothing is served any more.
+func (s *Server) serve(ctx context.Context) error {
+	if err := s.names.serve(); err != nil {
+		return err
+	}
+	s.watchOptions()
+	if err := s.openAdmin(ctx); err != nil {
+		return err
+	}
+	if s.opts.Addr != "" {
+		return s.runHTTP(ctx)
+	}
+	return s.runStdio(ctx)
+}
+
+// OnShutdown has h called when Run stops: to close what tools use, in reverse
+// order, or to flush telemetry; see [shutdown.Hook]. remove takes it back.
+// Without Run nothing calls it.
+func (s *Server) OnShutdown(h shutdown.Hook) (remove func()) { return s.shutdown.Add(h) }
+
+// ShutdownLimit is the longest that a stop of Run takes with the hooks there are
+// now. Give the process more than that before it is killed.
+func (s *Server) ShutdownLimit() time.Duration { return s.shutdown.Limit() }
 
 // Ready is closed when Run serves. It stays open if Run fails before that.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -99,34 +122,6 @@ func (s *Server) Addr() string {
 		return (*a).String()
 	}
 	return ""
-}
-
-// drainContext ends after the drain timeout or at the next signal.
-func (s *Server) drainContext(stop <-chan os.Signal) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), max(0, s.opts.DrainTimeout))
-	go func() {
-		select {
-		case sig := <-stop:
-			s.log.Warn("second signal, stopping at once", zap.Stringer("signal", sig))
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
-// awaitStop returns when ctx ends, a signal arrives or done is closed; it
-// reports whether the server has to stop by itself.
-func (s *Server) awaitStop(ctx context.Context, stop <-chan os.Signal, done <-chan error) (ended bool, err error) {
-	select {
-	case err := <-done:
-		return true, err
-	case <-ctx.Done():
-		s.log.Info("draining", zap.String("reason", context.Cause(ctx).Error()))
-	case sig := <-stop:
-		s.log.Info("draining", zap.String("reason", "signal "+sig.String()))
-	}
-	return false, nil
 }
 
 var errNoAuth = errors.New("refusing to listen beyond loopback without authentication:" +

@@ -7,14 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/shutdown"
 )
 
-func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
+func (s *Server) runHTTP(ctx context.Context) error {
 	handler, err := s.Handler()
 	if err != nil {
 		return err
@@ -29,33 +31,82 @@ func (s *Server) runHTTP(ctx context.Context, stop <-chan os.Signal) error {
 	if err := s.checkExposure(addr); err != nil {
 		return err
 	}
-	web := &http.Server{
-		Handler:           s.mount(handler),
+	fresh := newConns{open: map[net.Conn]struct{}{}}
+	web := s.newWeb(s.leaving(s.mount(handler)))
+	web.ConnState = fresh.note
+	web.RegisterOnShutdown(fresh.close)
+	calls := shutdown.HTTPServer("calls", web)
+	closeConnections := calls.Run
+	calls.Run = func(ctx context.Context) error {
+		// First the calls, then the sessions, then the connections: Shutdown alone
+		// would wait for open streams, and closing sessions drops running answers.
+		return errors.Join(s.handler.Drain(ctx), closeConnections(ctx))
+	}
+	s.OnShutdown(calls)
+	if ctx.Err() != nil { // told to stop before it began
+		return ctx.Err()
+	}
+	s.addr.Store(&addr)
+	close(s.ready)
+	s.log.Info("serving", zap.Stringer("addr", addr), zap.String("path", s.opts.Path))
+	return web.Serve(listener)
+}
+
+func (s *Server) newWeb(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(slogzap.New(s.log.Named("http"), slog.LevelWarn).Handler(), slog.LevelWarn),
 	}
-	s.addr.Store(&addr)
-	done := make(chan error, 1)
-	go func() { done <- web.Serve(listener) }()
-	close(s.ready)
-	s.log.Info("serving", zap.Stringer("addr", addr), zap.String("path", s.opts.Path))
+}
 
-	if ended, err := s.awaitStop(ctx, stop, done); ended {
-		return err
+// leaving closes connections after their answers once the server is not ready:
+// who balances connections rather than requests sends the next one elsewhere.
+func (s *Server) leaving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.health.Draining() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// newConns are connections on which nothing was received yet, as clients open
+// in advance. [http.Server.Shutdown] would wait for them for 5 seconds.
+type newConns struct {
+	mu     sync.Mutex
+	open   map[net.Conn]struct{}
+	closed bool
+}
+
+// lastWords is how long a request may be on its way on such a connection. It is
+// refused with the rest, and its client knows that it may try again.
+const lastWords = 200 * time.Millisecond
+
+// note is an [http.Server.ConnState].
+func (n *newConns) note(c net.Conn, state http.ConnState) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if state != http.StateNew {
+		delete(n.open, c)
+		return
 	}
-	drain, cancel := s.drainContext(stop)
-	defer cancel()
-	// First the calls, then the sessions, then the connections: Shutdown alone
-	// would wait for open streams, and closing sessions drops running answers.
-	err = s.handler.Drain(drain)
-	if e := web.Shutdown(drain); e != nil {
-		err = errors.Join(err, fmt.Errorf("closing connections: %w", e), web.Close())
+	n.open[c] = struct{}{}
+	if n.closed {
+		_ = c.SetReadDeadline(time.Now().Add(lastWords)) // fails if it is gone
 	}
-	err = errors.Join(err, s.closePlugins(drain))
-	s.log.Info("stopped", zap.Error(err))
-	return err
+}
+
+// close ends those that stay silent, and those that still come.
+func (n *newConns) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	for c := range n.open {
+		_ = c.SetReadDeadline(time.Now().Add(lastWords)) // as above
+	}
 }
 
 // checkExposure refuses to serve everybody by accident.

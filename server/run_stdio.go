@@ -5,19 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-
-	"go.uber.org/zap"
+	"time"
 
 	"github.com/trestle-mcp/trestle/auth"
 	"github.com/trestle-mcp/trestle/internal/slogzap"
+	"github.com/trestle-mcp/trestle/shutdown"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
 // runStdio serves the process's parent, which may do whatever it may.
-func (s *Server) runStdio(ctx context.Context, stop <-chan os.Signal) error {
+func (s *Server) runStdio(ctx context.Context) error {
 	stdio := &transport.Stdio{
-		DrainTimeout: s.opts.DrainTimeout,
+		DrainTimeout: max(s.opts.DrainTimeout, time.Nanosecond), // to it, negative means no limit
 		Logger:       slogzap.New(s.log.Named("stdio"), slog.LevelWarn),
 	}
 	// The session outlives ctx: it ends by draining.
@@ -25,23 +24,16 @@ func (s *Server) runStdio(ctx context.Context, stop <-chan os.Signal) error {
 	if err != nil {
 		return fmt.Errorf("stdio: %w", err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- session.Wait() }()
+	s.OnShutdown(shutdown.Hook{Name: "calls", Stage: shutdown.Drain, Run: func(ctx context.Context) error {
+		if err := stdio.Drain(ctx); err != nil {
+			return errors.Join(err, session.Close())
+		}
+		return nil
+	}})
+	if ctx.Err() != nil { // told to stop before it began
+		return errors.Join(ctx.Err(), session.Close())
+	}
 	close(s.ready)
 	s.log.Info("serving stdio")
-
-	if ended, err := s.awaitStop(ctx, stop, done); ended {
-		return err
-	}
-	drain, cancel := s.drainContext(stop)
-	defer cancel()
-	err = stdio.Drain(drain)
-	if err != nil {
-		err = errors.Join(err, session.Close())
-	} else {
-		err = <-done
-	}
-	err = errors.Join(err, s.closePlugins(drain))
-	s.log.Info("stopped", zap.Error(err))
-	return err
+	return session.Wait()
 }

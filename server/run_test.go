@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if mode := os.Getenv(childEnv); mode != "" {
 		os.Exit(child(strings.TrimPrefix(mode, "stdio")))
 	}
+	if config := os.Getenv(replicaEnv); config != "" {
+		os.Exit(replica(config))
+	}
 	os.Exit(m.Run())
 }
 

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
+	"github.com/trestle-mcp/trestle/health"
 	"github.com/trestle-mcp/trestle/internal/slogzap"
 	"github.com/trestle-mcp/trestle/plugin"
+	"github.com/trestle-mcp/trestle/shutdown"
 	"github.com/trestle-mcp/trestle/transport"
 )
 
@@ -28,7 +31,10 @@ type Server struct {
 	names         registry
 	notices       notices
 	plugins       *plugin.Manager
+	health        *health.Monitor
+	shutdown      *shutdown.Sequence
 
+	bounds      bounds
 	subscribers subscribers
 
 	view      atomic.Pointer[View] // the operator's
@@ -38,10 +44,15 @@ type Server struct {
 	handlerOnce sync.Once
 	handler     *transport.HTTPHandler
 	handlerErr  error
+	counted     atomic.Pointer[transport.HTTPHandler] // handler, for whoever does not make it
 
 	running atomic.Bool
 	ready   chan struct{}
 	addr    atomic.Pointer[net.Addr]
+
+	admin      atomic.Pointer[http.Server]
+	adminAddr  atomic.Pointer[net.Addr]
+	adminLocal atomic.Bool // it listens on loopback
 }
 
 // New returns a server; nil options mean the production defaults. The name
@@ -67,6 +78,10 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
 	s := &Server{name: name, version: version, opts: opts, log: opts.Logger, seal: seal, ready: make(chan struct{})}
+	s.health = s.newHealth(version)
+	s.shutdown = shutdown.New(&shutdown.Options{
+		Wait: opts.DrainWait, Drain: opts.DrainTimeout, Logger: slogzap.New(s.log.Named("shutdown"), slog.LevelInfo),
+	})
 	s.SetView(opts.View)
 	s.names.now.Store(new(names))
 	s.mcp = mcp.NewServer(
@@ -76,7 +91,7 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
 	s.mcp.AddSendingMiddleware(s.notices.middleware, s.sendUpdates)
-	if err := errors.Join(s.addInfo(), s.addEvents(), s.addPlugins(plugins)); err != nil {
+	if err := errors.Join(s.addInfo(), s.addEvents(), s.addHealthResource(), s.addPlugins(plugins)); err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
 	return s, nil

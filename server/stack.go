@@ -19,6 +19,7 @@ import (
 //	RequestID    everything below can name the call
 //	identify     the principal, from the verified token of each request
 //	Log          sees every outcome
+//	Observe      the options' own, for metrics and traces
 //	Errors       encodes any error, redacts unknown ones
 //	Audit        records what was allowed and denied, if there is a sink
 //	checkURIs    refuses URIs that no sound client sends
@@ -35,8 +36,9 @@ import (
 //	s.AddReceivingMiddleware(server.Stack(nil))
 //
 // Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
-// StateTTL, RateLimits, RateLimitHeaders, MaxResult, StripHidden, Middleware,
-// MaxInFlight and Timeout matter here. Mistakes are not looked for, but rate limits with one let nobody
+// StateTTL, RateLimits, RateLimitHeaders, MaxResult, StripHidden, Observe,
+// Middleware, MaxInFlight and Timeout matter here. Mistakes are not looked for,
+// but rate limits with one let nobody
 // call. What [Tool] and its like require is for a Server.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
@@ -45,18 +47,24 @@ func Stack(opts *Options) mcp.Middleware {
 	}
 	o, _ = o.withDefaults()
 	seal, _ := newSealer(o.StateKeys, o.StateTTL, o.Logger)
-	return o.stack(nil, o.authorize(seal, nil))
+	return o.stack(new(bounds), o.authorize(seal, nil))
 }
 
-// stack takes a function that knows the timeout of single calls, or nil, and
-// what authorizes them, or nil.
-func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, authorize mcp.Middleware) mcp.Middleware {
-	deadline := &middleware.Deadline{Limit: o.Timeout, For: timeoutFor}
+// bounds are the layers whose numbers a server tells.
+type bounds struct {
+	gate     middleware.Gate
+	deadline middleware.Deadline
+}
+
+// stack takes layers to set up, and what authorizes calls, or nil.
+func (o *Options) stack(b *bounds, authorize mcp.Middleware) mcp.Middleware {
+	b.gate.Max, b.deadline.Limit = o.MaxInFlight, o.Timeout
 	return middleware.Chain(
 		middleware.Recover(),
 		middleware.RequestID(),
 		identify,
 		middleware.Log(o.Logger, middleware.LogOptions{Principal: principalName}),
+		middleware.Chain(o.Observe...),
 		middleware.Errors(),
 		o.audit(),
 		checkURIs,
@@ -65,8 +73,8 @@ func (o *Options) stack(timeoutFor func(string, mcp.Request) time.Duration, auth
 		middleware.LimitResult(o.MaxResult),
 		o.stripHidden(),
 		middleware.Chain(o.Middleware...),
-		middleware.Concurrency(o.MaxInFlight),
-		deadline.Middleware(),
+		b.gate.Middleware(),
+		b.deadline.Middleware(),
 	)
 }
 
@@ -82,8 +90,9 @@ func (s *Server) stack() mcp.Middleware {
 	if authorize == nil {
 		authorize = s.viewed()
 	}
+	s.bounds.deadline.For = s.timeoutFor
 	authorize = middleware.Chain(watchLists, authorize)
-	return middleware.Chain(s.resolveAliases, s.opts.stack(s.timeoutFor, authorize), legacyHandshake, s.withCall)
+	return middleware.Chain(s.resolveAliases, s.opts.stack(&s.bounds, authorize), legacyHandshake, s.withCall)
 }
 
 // identify puts the caller into the context. Over HTTP that is who this

@@ -60,7 +60,7 @@ type calls struct {
 	draining bool
 	done     bool // drained: not even answers can be fetched any more
 	running  exchanges
-	streams  exchanges     // GETs, which end only when they are ended
+	streams  exchanges     // GETs, which end only when they are ended; each owner is a listening
 	idle     chan struct{} // closed once draining and nothing runs
 }
 
@@ -99,9 +99,13 @@ func (c *calls) beginResume(e *exchange, version string) *refusal {
 // end is called when all calls of e have been answered.
 func (c *calls) end(e *exchange) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.running.remove(e)
+	draining := c.draining
 	c.signal()
+	c.mu.Unlock()
+	if draining {
+		c.endIdleStreams() // it may have been the last of its session
+	}
 }
 
 // beginStream admits e, a stream that ends only when it is ended.
@@ -150,6 +154,21 @@ func (c *calls) cut() (n int) {
 		e.cancel(errDrained)
 	}
 	return n
+}
+
+// endIdleStreams cancels every stream whose session has no call here.
+func (c *calls) endIdleStreams() {
+	c.mu.Lock()
+	var open []*exchange
+	for e := c.streams.first; e != nil; e = e.next {
+		open = append(open, e)
+	}
+	c.mu.Unlock()
+	for _, e := range open {
+		if l, ok := e.owner.(*listening); ok && l.s.idle() {
+			e.cancel(errDrained)
+		}
+	}
 }
 
 // endStreams cancels every stream.

@@ -10,10 +10,14 @@ import (
 var errDrained = errors.New("transport: drained")
 
 // Drain ends h: it refuses new calls with 503 and Retry-After, ends the
-// subscriptions, waits until the running calls are answered, and then ends the
-// streams and the sessions, so that [http.Server.Shutdown] has nothing to wait
-// for. Notifications, answers to the server's own requests, and requests for
-// the answer of a running call are served until then.
+// subscriptions and the standalone streams of sessions without a running call, so
+// that their clients go elsewhere, waits until the running calls are answered, and
+// then ends the other streams and the sessions, so that [http.Server.Shutdown] has
+// nothing to wait for. Notifications, answers to the server's own requests, and
+// requests for the answer of a running call are served until then.
+//
+// A session with a running call keeps its stream, because clients that come back
+// for one and are refused give up the session, and with it the answer.
 //
 // When ctx ends first, Drain cancels the contexts of the calls that are left,
 // ends their responses, and returns an error that says how many there were. It
@@ -25,7 +29,9 @@ var errDrained = errors.New("transport: drained")
 func (h *HTTPHandler) Drain(ctx context.Context) error {
 	h.listens.drain()
 	var err error
-	if !within(ctx, h.calls.drain()) {
+	drained := h.calls.drain()
+	h.calls.endIdleStreams()
+	if !within(ctx, drained) {
 		if cut := h.calls.cut(); cut > 0 {
 			err = fmt.Errorf("transport: drain cut %d calls: %w", cut, context.Cause(ctx))
 		}

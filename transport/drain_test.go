@@ -104,6 +104,44 @@ func TestDrain_AnswersWhatRunsAndRefusesWhatComes(t *testing.T) {
 	}
 }
 
+func TestDrain_EndsIdleStreamsBeforeCallsEnd(t *testing.T) {
+	g := newGate()
+	h, ts := serve(t, newServer(g), nil)
+	busy, idle := open(t, ts.URL, nil), open(t, ts.URL, nil)
+	answer := waitCall(t, ts.URL, legacy, busy, g)
+	_, kept := get(t, ts.URL, busy, "")
+	_, ended := get(t, ts.URL, idle, "")
+	drained := make(chan error, 1)
+	go func() { drained <- h.Drain(t.Context()) }()
+	readAll(t, ended) // while the call runs
+	first := make(chan error, 1)
+	go func() {
+		for {
+			if line, err := kept.ReadString('\n'); err != nil || strings.HasPrefix(line, "data") {
+				first <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-first:
+		t.Errorf("the stream of a session with a running call ended: %v", err)
+	case err := <-drained:
+		t.Errorf("drained with a call running: %v", err)
+	default:
+	}
+	close(g.leave)
+	if got := <-answer; !strings.Contains(got, `"done"`) {
+		t.Errorf("the running call got %q", got)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if err := <-first; err == nil {
+		t.Error("a message on a quiet stream")
+	}
+}
+
 // refusedCall makes a call that never runs long and returns its status.
 func refusedCall(t *testing.T, url, session string) int {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -27,6 +28,7 @@ type HTTPHandler struct {
 	inside  http.Handler      // all that is behind the checks of Host and Origin
 	bodies  *timerqueue.Queue // how long a body may take
 	writes  *timerqueue.Queue // how long a write may take; nil: for ever
+	refused atomic.Int64      // see Stats
 	legacySide
 }
 
@@ -122,6 +124,7 @@ func firstOf(refusals ...*refusal) *refusal {
 
 // refuse answers r with ref.
 func (h *HTTPHandler) refuse(w http.ResponseWriter, r *http.Request, ref *refusal) {
+	h.refused.Add(1)
 	h.log.LogAttrs(r.Context(), levelRefused, "request refused", refusedAttrs(ref)...)
 	h.challenge(w.Header(), r.Header, ref.status, ref.err)
 	writeRefusal(w, ref)

@@ -42,11 +42,18 @@ func (h *HTTPHandler) serveLegacyGET(w http.ResponseWriter, r *http.Request, ver
 		defer h.calls.end(e)
 		return h.serveStream(w, r, s.resumed(id), after, nil)
 	}
+	e.owner = &listening{e.owner, s}
 	if ref := h.calls.beginStream(e, version); ref != nil {
 		return ref
 	}
 	defer h.calls.endStream(e)
 	return h.serveStream(w, r, &s.listen, after, before)
+}
+
+// listening is the GET of the standalone stream of s.
+type listening struct {
+	aborter
+	s *session
 }
 
 // resumed returns the stream of a call. If the call is answered, or never was,

@@ -143,6 +143,13 @@ func (s *session) finished(c *call) {
 	}
 }
 
+// idle reports whether no call of s runs.
+func (s *session) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.running) == 0
+}
+
 // find returns the running call with an id.
 func (s *session) find(id json.RawMessage) *call {
 	s.mu.Lock()

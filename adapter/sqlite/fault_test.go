@@ -108,8 +108,14 @@ func TestBackend_IsClosedToWritesAfterAFailedCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("fsync: input/output error")
+	if err := b.Check(t.Context()); err != nil {
+		t.Errorf("Check of a sound store: %v", err)
+	}
 	if err := b.FailCommits(broken); !errors.Is(err, broken) || !errors.Is(err, eventstore.ErrWritesClosed) { // this one fails already
 		t.Fatal(err)
+	}
+	if err := b.Check(t.Context()); !errors.Is(err, eventstore.ErrWritesClosed) {
+		t.Errorf("Check of a store that takes no writes: %v", err)
 	}
 	for _, id := range []string{"first", "second"} {
 		if _, err := s.Append(t.Context(), "a", eventstore.Any, one(id, 10)); !errors.Is(err, eventstore.ErrWritesClosed) {

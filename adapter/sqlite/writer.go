@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -29,7 +30,8 @@ type writer struct {
 	requests chan *request
 	wg       sync.WaitGroup
 
-	broken error // set and read by the goroutine only
+	broken  error                 // set and read by the goroutine only
+	refuses atomic.Pointer[error] // the same, for everybody
 	// commit is replaced by tests that need a disk that fails.
 	commit func() error
 }
@@ -222,7 +224,7 @@ func (w *writer) transact(group []*request) error {
 		switch code(err) {
 		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY:
 		default:
-			w.broken = fmt.Errorf("%w: %w", eventstore.ErrWritesClosed, w.b.explain(err))
+			w.fail(err)
 		}
 		return w.rollback(err)
 	}
@@ -236,9 +238,16 @@ func (w *writer) transact(group []*request) error {
 func (w *writer) rollback(cause error) error {
 	_ = w.tx.exec("ROLLBACK")
 	if code(cause) == sqlite3.SQLITE_IOERR && w.broken == nil {
-		w.broken = fmt.Errorf("%w: %w", eventstore.ErrWritesClosed, w.b.explain(cause))
+		w.fail(cause)
 	}
 	return cause
+}
+
+// fail ends all writing.
+func (w *writer) fail(cause error) {
+	err := fmt.Errorf("%w: %w", eventstore.ErrWritesClosed, w.b.explain(cause))
+	w.broken = err
+	w.refuses.Store(&err)
 }
 
 func (w *writer) close() error {

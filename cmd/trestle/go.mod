@@ -33,7 +33,7 @@ require (
 	go.uber.org/multierr v1.10.0 // indirect
 	go.yaml.in/yaml/v4 v4.0.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/oauth2 v0.35.0 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -51,3 +51,7 @@ replace github.com/trestle-mcp/trestle/adapter/postgres => ../../adapter/postgre
 replace github.com/trestle-mcp/trestle/adapter/redis => ../../adapter/redis
 
 replace github.com/trestle-mcp/trestle/adapter/openapi => ../../adapter/openapi
+
+replace github.com/trestle-mcp/trestle/adapter/prometheus => ../../adapter/prometheus
+
+replace github.com/trestle-mcp/trestle/adapter/otel => ../../adapter/otel

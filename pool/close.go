@@ -3,10 +3,11 @@ package pool
 import "context"
 
 // Close ends the pool. Who waits gets [ErrClosed] at once, who holds a resource
-// may use it until it is released; all resources are destroyed. Close waits for that as long as ctx allows
-// and then returns a [CloseError] that says how much is left, and reports a
-// [LeakError] for each resource that is still held. What is released later is destroyed then.
-// Close may be called again, to wait longer.
+// may use it until it is released; all resources are destroyed. Close waits for
+// that as long as ctx allows and then returns a [CloseError] that says how much
+// is left, and reports a [LeakError] for each resource that is still held. What
+// is released later is destroyed then. Close may be called again, to wait
+// longer.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.closeOnce.Do(func() {
 		p.closed.Store(true)

@@ -407,9 +407,9 @@ func (s *Share[T]) Release() {
 	}
 }
 
-// Destroy gives the share back and has nobody else get this value, because it is broken:
-// the next who asks for its key gets another. It is closed when nobody uses it any more. It does
-// nothing if the share was given back before.
+// Destroy gives the share back and has nobody else get this value, because it
+// is broken: the next who asks for its key gets another. It is closed when
+// nobody uses it any more. It does nothing if the share was given back before.
 func (s *Share[T]) Destroy() {
 	if s.released.CompareAndSwap(false, true) {
 		s.back(true)

@@ -100,9 +100,10 @@ func (p *Pool[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	return lease, err
 }
 
-// TryAcquire lends a resource that is idle, without waiting for one; ctx
-// bounds its validation, which may be due. Its errors are those of Acquire. Where nothing is idle and there is
-// room, it is exhausted, and begins to make a resource for who comes later.
+// TryAcquire lends a resource that is idle, without waiting for one; ctx bounds
+// its validation, which may be due. Its errors are those of Acquire. Where
+// nothing is idle and there is room, it is exhausted, and begins to make a
+// resource for who comes later.
 func (p *Pool[T]) TryAcquire(ctx context.Context) (Lease[T], error) {
 	if err := p.admit(); err != nil {
 		return Lease[T]{}, err

@@ -49,8 +49,9 @@ type Options struct {
 	// concurrency and deadlines; the first is outermost. See [Stack].
 	Middleware []mcp.Middleware
 
-	// Observe runs in the default stack beside Log, outside of all that refuses calls; the first is
-	// outermost. It is the place of metrics and traces; see package middleware for Ended.
+	// Observe runs in the default stack beside Log, outside of all that refuses
+	// calls; the first is outermost. It is the place of metrics and traces, which
+	// ask Ended of package middleware how a call went.
 	Observe []mcp.Middleware
 
 	// RateLimits are the rules that calls are limited by. Servers of one Options

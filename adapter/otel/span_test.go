@@ -213,3 +213,25 @@ func TestMiddleware_AnExporterThatIsDownDelaysNoCall(t *testing.T) {
 	cancel()
 	_ = provider.Shutdown(ctx)
 }
+
+// A nameSampler keeps the names with which spans begin.
+type nameSampler struct{ names []string }
+
+func (s *nameSampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	s.names = append(s.names, p.Name)
+	return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
+}
+
+func (*nameSampler) Description() string { return "names" }
+
+func TestSpan_SamplersSeeNoNamesThatCallersMakeUp(t *testing.T) {
+	sampler := &nameSampler{}
+	telemetry := newTelemetry(t, otel.Options{TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler))})
+	for range 2 {
+		_, _ = chain(telemetry, answers(nil, mcperrors.Errorf(mcperrors.NotFound, "no")))(t.Context(), "made/up", toolCall("x"))
+		_, _ = chain(telemetry, answers(ok(), nil))(t.Context(), "tools/call", toolCall("add"))
+	}
+	if diff := cmp.Diff([]string{"_other", "tools/call", "_other", "tools/call add"}, sampler.names); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -24,8 +24,8 @@ type Options struct {
 	// Buckets of the durations, in seconds, upwards. Nil means from 1 ms to 1
 	// minute.
 	Buckets []float64
-	// Registry is where the metrics are registered. Nil means one of their own, with those of the
-	// Go runtime and of the process.
+	// Registry is where the metrics are registered. Nil means one of their own,
+	// with those of the Go runtime and of the process.
 	Registry *prom.Registry
 }
 

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -183,5 +186,40 @@ func BenchmarkMiddleware(b *testing.B) {
 				_, _ = h(ctx, "tools/call", req)
 			}
 		})
+	}
+}
+
+func TestMiddleware_DurationsAreInTheirBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMetrics(t, &prometheus.Options{Buckets: []float64{.01, .02, .05}})
+		for _, took := range []time.Duration{0, 10 * time.Millisecond, 30 * time.Millisecond, time.Second} {
+			_, _ = chain(m, func(context.Context, string, mcp.Request) (mcp.Result, error) {
+				<-time.After(took)
+				return &mcp.ListToolsResult{}, nil
+			})(t.Context(), "tools/list", &mcp.ListToolsRequest{})
+		}
+		families, err := m.Registry().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() != "trestle_call_duration_seconds" {
+				continue
+			}
+			h := f.GetMetric()[0].GetHistogram()
+			var got []uint64
+			for _, b := range h.GetBucket() {
+				got = append(got, b.GetCumulativeCount())
+			}
+			if !slices.Equal(got, []uint64{2, 2, 3}) || h.GetSampleCount() != 4 || h.GetSampleSum() != 1.04 {
+				t.Errorf("buckets %v, %d in all, %v s", got, h.GetSampleCount(), h.GetSampleSum())
+			}
+		}
+	})
+}
+
+func TestNew_RefusesBucketsInDisorder(t *testing.T) {
+	if _, err := prometheus.New(&prometheus.Options{Buckets: []float64{2, 1}}); err == nil {
+		t.Error("taken")
 	}
 }

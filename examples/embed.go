@@ -6,5 +6,5 @@ import "embed"
 // Files are the examples that a server is started from, and the module's own
 // go.mod and go.sum.
 //
-//go:embed go.mod go.sum minimal secured ledger
+//go:embed go.mod go.sum minimal secured ledger plugins production
 var Files embed.FS

@@ -67,7 +67,11 @@ func TestChaos_BigAnswersArriveWhole(t *testing.T) {
 func TestChaos_CancelledWaitsAreCounted(t *testing.T) {
 	waiting := make(chan struct{}, 1)
 	client := &mcp.ClientOptions{
-		ProgressNotificationHandler: func(context.Context, *mcp.ProgressNotificationClientRequest) { waiting <- struct{}{} },
+		ProgressNotificationHandler: func(_ context.Context, r *mcp.ProgressNotificationClientRequest) {
+			if r.Params.ProgressToken == "waiting" {
+				waiting <- struct{}{}
+			}
+		},
 	}
 	mcptest.Matrix(t, chaosServer(t, nil), func(t *testing.T, c *mcptest.Client) {
 		c.Call("chaos_wait", map[string]any{"ms": 1}).OK()

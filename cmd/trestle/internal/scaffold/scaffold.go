@@ -29,6 +29,8 @@ type choice struct{ name, about string }
 var choices = []choice{
 	{"minimal", "one tool and its tests"},
 	{"secured", "tokens, roles, scopes, limits and an audit"},
+	{"plugins", "tools that come and go: in code, from YAML, from an OpenAPI document"},
+	{"production", "everything on, with systemd, Kubernetes and Docker"},
 	{"ledger", "state as events, with snapshots, a projection and transfers that survive a kill"},
 }
 

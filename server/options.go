@@ -167,6 +167,11 @@ type Options struct {
 	// Zero means 10 seconds; negative means not at all.
 	DrainTimeout time.Duration
 
+	// HeapReserve is how many bytes more Run lets Go's garbage collector wait for,
+	// see [ReserveHeap]: a process that answers small calls spends less on it, and
+	// holds as much more memory under load. Zero means 16 MiB; negative means none.
+	HeapReserve int
+
 	// SDK may change go-sdk's options before the server is made. It is the way
 	// to what Trestle has no option for. It must leave the handlers for
 	// completion and subscription alone; use its own means for those.
@@ -186,6 +191,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxResult, DefaultMaxResult)
 	setDefault(&o.StateTTL, DefaultStateTTL)
 	setDefault(&o.DrainTimeout, DefaultDrainTimeout)
+	setDefault(&o.HeapReserve, DefaultHeapReserve)
 	if o.DrainWait == 0 && (o.Addr == "" || o.Admin.Addr == "") {
 		o.DrainWait = -1
 	}

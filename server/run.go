@@ -76,6 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("server %q: Run was called twice", s.name)
 	}
 	defer s.closeAdmin() // last of all: who looks sees the whole end
+	defer ReserveHeap(s.opts.HeapReserve)()
 	s.OnShutdown(shutdown.Hook{Name: "readiness", Stage: shutdown.Unready, Run: func(context.Context) error {
 		s.health.Drain()
 		return nil

@@ -16,6 +16,7 @@ import (
 	"net/http"
 
 	"github.com/trestle-mcp/trestle/bench/internal/fixture"
+	"github.com/trestle-mcp/trestle/server"
 )
 
 // Stacks.
@@ -31,7 +32,11 @@ func Flags(fs *flag.FlagSet) func() (http.Handler, error) {
 	stack := fs.String("stack", Production, "`bare` (transport, schema, recover) or production (all defaults of server.New)")
 	era := fs.String("era", "both", "serve clients of this `era` only: legacy, modern or both")
 	tools := fs.Int("tools", 0, "serve this many `tools` more, with six-property schemas")
+	reserve := fs.Int("heap-reserve", server.DefaultHeapReserve, "`bytes` that the production stack reserves, as server.Run does; -1: none")
 	return func() (http.Handler, error) {
+		if *stack == Production {
+			releaseHeap = server.ReserveHeap(*reserve)
+		}
 		h, err := New(*stack, *tools)
 		if err != nil {
 			return nil, err
@@ -39,6 +44,10 @@ func Flags(fs *flag.FlagSet) func() (http.Handler, error) {
 		return only(*era, h)
 	}
 }
+
+// releaseHeap is kept for as long as the process lives: without it there is no
+// reserve.
+var releaseHeap func()
 
 // New returns the handler of a stack with extra tools in its list.
 func New(stack string, extra int) (http.Handler, error) {

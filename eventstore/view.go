@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A View is what a [Projection] made of the events: values under text keys. What
@@ -80,6 +81,9 @@ func (v *View) Set(key string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("eventstore: value for view %q under %q: %w", v.name, key, err)
+	}
+	if !utf8.Valid(text) { // raw JSON is taken as it is, and not every backend takes that
+		return invalid("a value that is not UTF-8 for view %q under %q", v.name, key)
 	}
 	return v.put(key, text)
 }

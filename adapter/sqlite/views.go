@@ -230,10 +230,9 @@ func (b *Backend) ReadViews(ctx context.Context, f func(ctx context.Context, tx 
 	if err != nil {
 		return b.readError(ctx, err)
 	}
+	defer func() { _ = tx.Rollback() }() // it has nothing to lose; after a panic, too
 	r := &viewReader{b: b, tx: tx}
-	err = f(context.WithValue(ctx, readerKey{}, r), r)
-	_ = tx.Rollback() // it has nothing to lose
-	return err
+	return f(context.WithValue(ctx, readerKey{}, r), r)
 }
 
 // A viewReader reads entries of one moment.

@@ -220,3 +220,23 @@ func TestOpen_GivesAnOlderFileWhatItLacks(t *testing.T) {
 	again := open(t, path)
 	closeAll(t, again)
 }
+
+func TestView_APanicOfAReaderGivesItsConnectionBack(t *testing.T) {
+	b, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "events.db"), &sqlite.Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(t, b)
+	read := func(f func()) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		return b.ReadViews(ctx, func(context.Context, eventstore.ViewTx) error { f(); return nil })
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = read(func() { panic("a reader") })
+	}()
+	if err := read(func() {}); err != nil {
+		t.Error(err)
+	}
+}

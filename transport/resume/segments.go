@@ -25,17 +25,21 @@ type segment struct {
 	bytes   int64 // that were appended here; under Store.mu
 }
 
-// segments returns the segment of the last period, which is nil if it cannot be
-// had, and that of this one. Where the period is another than before it opens,
+// segments returns the segment of the last period, which is nil while it cannot
+// be had, and that of this one. Where the period is another than before it opens,
 // closes and drops.
-func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
+func (s *Store) segments() (last, now *segment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, eventstore.ErrClosed
 	}
+	// Segments are for all: who asks first may leave, and the others have to wait.
+	ctx, cancel := context.WithTimeout(context.Background(), operationTime)
+	defer cancel()
 	n := time.Now().UnixNano() / int64(s.keep)
 	if s.now != nil && s.now.n == n {
+		s.openLast(ctx, n-1)
 		return s.last, s.now, nil
 	}
 	s.release(s.last)
@@ -46,16 +50,26 @@ func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
 	if s.now, err = s.open(ctx, n); err != nil {
 		return nil, nil, err
 	}
-	if s.last == nil {
-		if s.last, err = s.open(ctx, n-1); err != nil {
-			s.report(err) // what was sent then cannot be fetched
-		}
-	}
+	s.retry = time.Time{}
+	s.openLast(ctx, n-1)
 	if err := s.place.Drop(ctx, n-1); err != nil {
 		s.report(err)
 	}
 	s.prune(n)
 	return s.last, s.now, nil
+}
+
+// openLast opens the segment of the last period, unless it is open or it failed
+// a moment ago.
+func (s *Store) openLast(ctx context.Context, n int64) {
+	if s.last != nil || time.Now().Before(s.retry) {
+		return
+	}
+	var err error
+	if s.last, err = s.open(ctx, n); err != nil {
+		s.retry = time.Now().Add(restTime)
+		s.report(err) // until then, what was sent in it cannot be fetched
+	}
 }
 
 func (s *Store) open(ctx context.Context, n int64) (*segment, error) {
@@ -94,7 +108,7 @@ func (s *Store) Close() error {
 
 // Check returns nil where events can be kept.
 func (s *Store) Check(ctx context.Context) error {
-	_, now, err := s.segments(ctx)
+	_, now, err := s.segments()
 	if err != nil {
 		return err
 	}

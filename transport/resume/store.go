@@ -24,8 +24,9 @@ type Options struct {
 	// after twice that time. All replicas need the same. Zero or negative means
 	// 10 minutes.
 	Keep time.Duration
-	// MaxBytes bounds what this process keeps of one period. What is sent beyond
-	// it cannot be fetched again. Zero or negative means 256 MiB.
+	// MaxBytes bounds what this process keeps of one period, with 256 bytes for
+	// each event beside its data. What is sent beyond it cannot be fetched again.
+	// Zero or negative means 256 MiB.
 	MaxBytes int64
 	// MaxStreams bounds how many streams this process knows at a time. Zero or
 	// negative means 100,000.
@@ -53,6 +54,7 @@ type Store struct {
 	mu        sync.Mutex
 	closed    bool
 	last, now *segment
+	retry     time.Time // when to try again to open last
 	sessions  map[string]map[string]*stream
 	known     int // streams in sessions
 }
@@ -97,12 +99,15 @@ const (
 	restTime      = 5 * time.Second
 	typeSent      = "sent"
 	extraIndex    = "index"
+	overhead      = 256 // bytes that an event takes beside its data, about
 )
 
 var (
 	errFull    = errors.New("resume: this period has as many bytes as it may")
 	errStreams = errors.New("resume: too many streams")
 	errResting = errors.New("resume: the store did not answer a moment ago")
+	errMissing = errors.New("resume: the segment of the last period cannot be opened")
+	errGone    = fmt.Errorf("resume: the next event is not kept any more: %w", mcp.ErrEventsPurged)
 	errUnknown = fmt.Errorf("resume: nothing of the stream is kept: %w", mcp.ErrEventsPurged)
 )
 
@@ -144,11 +149,11 @@ func (s *Store) append(ctx context.Context, sessionID, streamID string, data []b
 	if st.broken != nil {
 		return st.broken
 	}
-	_, now, err := s.segments(ctx)
+	_, now, err := s.segments()
 	if err != nil {
 		return err
 	}
-	if err := s.take(now, len(data)); err != nil {
+	if err := s.take(now, len(data)+overhead); err != nil {
 		return err
 	}
 	if st.segment != now.n {
@@ -182,19 +187,23 @@ func (s *Store) take(seg *segment, n int) error {
 // After implements [mcp.EventStore].
 func (s *Store) After(ctx context.Context, sessionID, streamID string, index int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		last, now, err := s.segments(ctx)
+		last, now, err := s.segments()
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		name, next, found := nameOf(sessionID, streamID), max(index, -1)+1, false
+		gone, unknown := errGone, errUnknown
+		if last == nil { // it may have them, and can be asked later
+			gone, unknown = errMissing, errMissing
+		}
 		for _, seg := range []*segment{last, now} {
 			first, err := seg.first(ctx, name)
 			switch {
 			case err == nil && first < 0:
 				continue
 			case err == nil && next < first:
-				err = fmt.Errorf("resume: event %d is not kept any more: %w", next, mcp.ErrEventsPurged)
+				err = gone
 			}
 			if err != nil {
 				yield(nil, err)
@@ -209,7 +218,7 @@ func (s *Store) After(ctx context.Context, sessionID, streamID string, index int
 			}
 		}
 		if !found && !s.awaits(sessionID, streamID, next) {
-			yield(nil, errUnknown)
+			yield(nil, unknown)
 		}
 	}
 }

@@ -28,11 +28,14 @@ type segment struct {
 // segments returns the segment of the last period, which is nil while it cannot
 // be had, and that of this one. Where the period is another than before it opens,
 // closes and drops.
-func (s *Store) segments() (last, now *segment, err error) {
+func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return nil, nil, eventstore.ErrClosed
+	case ctx.Err() != nil: // it waited for one that did not get them
+		return nil, nil, ctx.Err()
 	}
 	// Segments are for all: who asks first may leave, and the others have to wait.
 	ctx, cancel := context.WithTimeout(context.Background(), operationTime)
@@ -42,12 +45,18 @@ func (s *Store) segments() (last, now *segment, err error) {
 		s.openLast(ctx, n-1)
 		return s.last, s.now, nil
 	}
+	if s.rests() {
+		return nil, nil, errResting
+	}
 	s.release(s.last)
 	if s.last = s.now; s.last != nil && s.last.n != n-1 {
 		s.release(s.last)
 		s.last = nil
 	}
 	if s.now, err = s.open(ctx, n); err != nil {
+		if ctx.Err() != nil {
+			s.rest()
+		}
 		return nil, nil, err
 	}
 	s.retry = time.Time{}
@@ -108,7 +117,7 @@ func (s *Store) Close() error {
 
 // Check returns nil where events can be kept.
 func (s *Store) Check(ctx context.Context) error {
-	_, now, err := s.segments()
+	_, now, err := s.segments(ctx)
 	if err != nil {
 		return err
 	}

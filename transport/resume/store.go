@@ -114,17 +114,20 @@ var (
 // within bounds how long an answer waits to be kept. After a store did not answer
 // in time, the next ones do not wait for it.
 func (s *Store) within(ctx context.Context, operation func(context.Context) error) error {
-	if time.Now().UnixNano() < s.resting.Load() {
+	if s.rests() {
 		return errResting
 	}
 	ctx, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
 	err := operation(ctx)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.resting.Store(time.Now().Add(restTime).UnixNano())
+		s.rest()
 	}
 	return err
 }
+
+func (s *Store) rests() bool { return time.Now().UnixNano() < s.resting.Load() }
+func (s *Store) rest()       { s.resting.Store(time.Now().Add(restTime).UnixNano()) }
 
 // Open implements [mcp.EventStore].
 func (s *Store) Open(ctx context.Context, sessionID, streamID string) error {
@@ -149,7 +152,7 @@ func (s *Store) append(ctx context.Context, sessionID, streamID string, data []b
 	if st.broken != nil {
 		return st.broken
 	}
-	_, now, err := s.segments()
+	_, now, err := s.segments(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,7 +190,7 @@ func (s *Store) take(seg *segment, n int) error {
 // After implements [mcp.EventStore].
 func (s *Store) After(ctx context.Context, sessionID, streamID string, index int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		last, now, err := s.segments()
+		last, now, err := s.segments(ctx)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,6 +302,42 @@ func TestStore_TriesAgainToOpenASegment(t *testing.T) {
 		t.Error(err)
 	}
 	begin(t, s, "a", "1", "0")
+}
+
+// stuck are segments that do not open.
+type stuck struct{ opening atomic.Int64 }
+
+func (s *stuck) Open(ctx context.Context, _ int64) (eventstore.Backend, error) {
+	s.opening.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (*stuck) Drop(context.Context, int64) error { return nil }
+
+// In real time, since virtual time stands still while somebody waits for a mutex.
+func TestStore_SegmentsThatDoNotOpenHoldUpAllOnce(t *testing.T) {
+	place := &stuck{}
+	s := resume.New(place, nil)
+	defer closing(t, s)
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			if err := s.Open(t.Context(), "a", fmt.Sprint(i)); err == nil {
+				t.Error("a stream in no segment")
+			}
+			if _, err := after(t, s, "a", "1", 0); err == nil {
+				t.Error("events of no segment")
+			}
+			if err := s.Check(t.Context()); err == nil {
+				t.Error("all is well")
+			}
+		})
+	}
+	wg.Wait()
+	if n := place.opening.Load(); n > 5 {
+		t.Errorf("%d of 30 waited for a segment", n)
+	}
 }
 
 func TestStore_DoesNotBeginAnewWhatTheLastSegmentMayHave(t *testing.T) {

@@ -14,7 +14,7 @@ func (s *Store) stream(ctx context.Context, sessionID, streamID string, open boo
 	if st := s.find(sessionID, streamID); st != nil {
 		return st, nil
 	}
-	last, now, err := s.segments()
+	last, now, err := s.segments(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,9 @@ func (w *world) settle() {
 	w.dose.ids = nil
 	w.dose.mu.Unlock()
 	for version := 1; version <= w.newest; version++ {
-		r := project(w.t, w.s, w.projection(version))
+		p := w.projection(version)
+		p.Lease = patience // which also bounds Retry, on a machine however slow
+		r := project(w.t, w.s, p)
 		if err := r.Resume(w.t.Context()); err != nil {
 			w.t.Fatal(err)
 		}

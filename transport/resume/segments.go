@@ -37,11 +37,15 @@ func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
 	case ctx.Err() != nil: // it waited for one that did not get them
 		return nil, nil, ctx.Err()
 	}
+	n := time.Now().UnixNano() / int64(s.keep)
+	same := s.now != nil && s.now.n == n
+	if same && s.last != nil {
+		return s.last, s.now, nil
+	}
 	// Segments are for all: who asks first may leave, and the others have to wait.
 	ctx, cancel := context.WithTimeout(context.Background(), operationTime)
 	defer cancel()
-	n := time.Now().UnixNano() / int64(s.keep)
-	if s.now != nil && s.now.n == n {
+	if same {
 		s.openLast(ctx, n-1)
 		return s.last, s.now, nil
 	}

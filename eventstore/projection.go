@@ -28,6 +28,9 @@ type Projection struct {
 	// not after it; and [Projection.Lease] guards against two runners at one time
 	// only as far as that comparison and the write are one.
 	//
+	// Events may be [TypeDeleted] or [TypeTombstone] of the store, unless Filter has
+	// types, and they may be Erased.
+	//
 	// An error, or a panic, takes back the transaction. It must end when ctx does,
 	// which is after half a lease at the latest. It may read the store, and must
 	// not append to it.

@@ -54,6 +54,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrClosed), errors.Is(err, ErrAhead), errors.Is(err, ErrRemoved):
+			p.stats.setError(err) // it does not go on by itself
 			return err
 		case errors.Is(err, errFenced):
 			p.report(err)
@@ -130,11 +131,15 @@ func (p *Projector) change(
 }
 
 // load returns the state as it is committed; it is zero before the first run.
+// The error is ErrRemoved if this version is not there any more.
 func (p *Projector) load(ctx context.Context) (s projectionState, err error) {
 	err = p.views.ReadViews(ctx, func(ctx context.Context, tx ViewTx) (err error) {
 		s, _, err = loadState(ctx, tx, p.projection.Name, p.projection.Version)
 		return err
 	})
+	if err == nil && s.Removed {
+		err = ErrRemoved
+	}
 	return s, err
 }
 

@@ -90,9 +90,11 @@ func (p *Projector) read(ctx context.Context, after Position, limit int) (batch,
 	b := batch{events: make([]batchEvent, len(events)), next: c.query.After, end: c.end}
 	for i, e := range events {
 		b.events[i] = batchEvent{Event: e, after: after}
-		if opened, err := p.store.open(ctx, e); err != nil {
-			b.events[i].err = err
-		} else {
+		opened, err := p.store.open(ctx, e)
+		if _, later := errors.AsType[*keyError](err); later {
+			return batch{}, err // says nothing of the event
+		}
+		if b.events[i].err = err; err == nil {
 			b.events[i].Event = opened
 		}
 		after = e.Position
@@ -195,10 +197,11 @@ func (r *runner) apply(ctx context.Context, tx ViewTx, s *projectionState, b bat
 		}
 		v.position = e.after
 		r.trying = i + 1
-		if err := r.applyOne(ctx, v, e); err != nil {
-			if v.failed != nil {
-				return 0, v.failed
-			}
+		err := r.applyOne(ctx, v, e)
+		switch {
+		case v.failed != nil: // whatever Apply made of it
+			return 0, v.failed
+		case err != nil:
 			return 0, &poisonError{i, *e, err}
 		}
 		r.trying = 0

@@ -23,9 +23,6 @@ func (r *runner) acquire(ctx context.Context) error {
 			return err
 		}
 		r.stats.setError(nil)
-		if seen.Removed {
-			return ErrRemoved
-		}
 		// What this Projector held itself it need not wait for.
 		if seen.Holder != "" && (r.token == 0 || seen.Token != r.token) {
 			quiet, err := r.watch(ctx, seen)

@@ -63,10 +63,11 @@ func (p *Projector) retryFirst(ctx context.Context, stream string) (applied bool
 			return err
 		}
 		v := newView(tx, p.projection.Name, p.projection.Version, s.Position, true)
-		if err := p.applyOne(ctx, v, &e); err != nil {
-			if v.failed != nil {
-				return v.failed
-			}
+		err = p.applyOne(ctx, v, &e)
+		switch {
+		case v.failed != nil: // whatever Apply made of it
+			return v.failed
+		case err != nil:
 			return &poisonError{0, e, err}
 		}
 		if err := v.flush(ctx); err != nil {

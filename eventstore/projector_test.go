@@ -416,6 +416,14 @@ func TestView_RefusesKeysItCannotKeep(t *testing.T) {
 				t.Errorf("%.10s, %v", e.Key, err)
 			}
 		}
+		for e, err := range v.AllAfter(ctx, "", strings.Repeat("k", 1024)) {
+			t.Errorf("%.10s, %v behind the last", e.Key, err)
+		}
+		for e, err := range v.AllAfter(ctx, "", "\xff") {
+			if err == nil {
+				t.Errorf("%.10s behind what is no text", e.Key)
+			}
+		}
 		if v.Set("a", 1) == nil || v.Delete("a") == nil {
 			t.Error("a reader writes")
 		}

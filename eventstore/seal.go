@@ -48,7 +48,7 @@ func (s *Store) seal(ctx context.Context, a Append) error {
 		}
 		b, err := s.sealBox(ctx, *e, true)
 		if err != nil {
-			return fmt.Errorf("eventstore: key for event %q: %w", e.ID, err)
+			return fmt.Errorf("eventstore: event %q: %w", e.ID, err)
 		}
 		nonce := b.nonce(e.Data)
 		e.Data = b.aead.Seal(nonce, nonce, e.Data, b.context)
@@ -70,7 +70,7 @@ func (s *Store) unseal(ctx context.Context, e Event) (Event, error) {
 		return e, nil
 	}
 	if err != nil {
-		return Event{}, fmt.Errorf("eventstore: key for event %q: %w", e.ID, err)
+		return Event{}, fmt.Errorf("eventstore: event %q: %w", e.ID, err)
 	}
 	n := b.aead.NonceSize()
 	if len(e.Data) < n {
@@ -90,10 +90,16 @@ type sealBox struct {
 	context  []byte // what the payload is bound to
 }
 
+// A keyError says that [Keys] did not give a key, which is no fault of the event.
+type keyError struct{ cause error }
+
+func (e *keyError) Error() string { return "its key: " + e.cause.Error() }
+func (e *keyError) Unwrap() error { return e.cause }
+
 func (s *Store) sealBox(ctx context.Context, e Event, create bool) (*sealBox, error) {
 	key, err := s.keys.Key(ctx, e.Metadata.Subject, create)
 	if err != nil {
-		return nil, err
+		return nil, &keyError{err}
 	}
 	if len(key) != 32 {
 		return nil, fmt.Errorf("a key of %d bytes, not 32", len(key))

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A View is what a [Projection] made of the events: values under text keys. What
@@ -42,8 +43,8 @@ func newView(tx ViewTx, name string, version int, position Position, writable bo
 // elsewhere for each version, such as tables.
 func (v *View) Version() int { return v.version }
 
-// Position returns up to where events are in the view. In an [Projection.Apply] that
-// is the position before the event.
+// Position returns up to where events are in the view. In a [Projection.Apply] that
+// is the position before the event, or, for one that was parked, of the runner.
 func (v *View) Position() Position { return v.position }
 
 // Get unmarshals the JSON value of a key into a variable. It returns false where
@@ -81,6 +82,9 @@ func (v *View) Set(key string, value any) error {
 	if err != nil {
 		return fmt.Errorf("eventstore: value for view %q under %q: %w", v.name, key, err)
 	}
+	if !utf8.Valid(text) { // raw JSON is taken as it is, and not every backend takes that
+		return invalid("a value that is not UTF-8 for view %q under %q", v.name, key)
+	}
 	return v.put(key, text)
 }
 
@@ -104,13 +108,19 @@ func (v *View) put(key string, value []byte) error {
 // All iterates over the entries whose keys begin with the prefix, in the order
 // of their bytes. An error is yielded once, as the last thing.
 func (v *View) All(ctx context.Context, prefix string) iter.Seq2[ViewEntry, error] {
+	return v.AllAfter(ctx, prefix, "")
+}
+
+// AllAfter is like All, and begins behind a key, which need not be there: the
+// last one of a page, to read the next.
+func (v *View) AllAfter(ctx context.Context, prefix, after string) iter.Seq2[ViewEntry, error] {
 	return func(yield func(ViewEntry, error) bool) {
-		if !validText(prefix) {
-			yield(ViewEntry{}, invalid("a prefix that is not UTF-8 text without NUL"))
+		if !validText(prefix) || !validText(after) {
+			yield(ViewEntry{}, invalid("a prefix or a key that is not UTF-8 text without NUL"))
 			return
 		}
 		const page = 256
-		for after := ""; ; {
+		for after := after; ; {
 			if err := v.flush(ctx); err != nil {
 				yield(ViewEntry{}, err)
 				return

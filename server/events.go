@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -88,7 +89,7 @@ func readEvents(ctx context.Context, store *eventstore.Store, in eventsURI) (*Ev
 			return nil, err
 		}
 		if size += n; len(page.Events) == maxPageEvents || len(page.Events) > 0 && size > maxPageBytes {
-			page.Next = "events://" + url.PathEscape(in.Stream) + "?from=" + strconv.FormatInt(e.Version, 10)
+			page.Next = "events://" + escape(in.Stream) + "?from=" + strconv.FormatInt(e.Version, 10)
 			return page, nil
 		}
 		page.Events = append(page.Events, info)
@@ -98,6 +99,10 @@ func readEvents(ctx context.Context, store *eventstore.Store, in eventsURI) (*Ev
 	}
 	return page, nil
 }
+
+// escape encodes all but what RFC 3986 calls unreserved, as {stream} demands:
+// [url.PathEscape] leaves more, such as the colon of "user:17".
+func escape(stream string) string { return strings.ReplaceAll(url.QueryEscape(stream), "+", "%20") }
 
 // noStream makes an absent resource of a stream that there cannot be, or that
 // was ended for good.

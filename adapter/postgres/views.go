@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/trestle-mcp/trestle/eventstore"
@@ -129,7 +130,7 @@ func (v viewTx) Get(ctx context.Context, space, key string) (value []byte, ok bo
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, false, nil
 	}
-	return value, err == nil, err
+	return value, err == nil, refused(err)
 }
 
 func (v viewTx) Scan(ctx context.Context, space, prefix, behind string, limit int) ([]eventstore.ViewEntry, error) {
@@ -140,12 +141,13 @@ func (v viewTx) Scan(ctx context.Context, space, prefix, behind string, limit in
 	}
 	rows, err := v.tx.Query(ctx, v.b.sql.scanViews, space, behind, prefix, to, limit)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eventstore.ViewEntry, err error) {
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eventstore.ViewEntry, err error) {
 		err = row.Scan(&e.Key, &e.Value)
 		return e, err
 	})
+	return entries, refused(err)
 }
 
 func (v viewTx) Put(ctx context.Context, space string, entries []eventstore.ViewEntry) error {
@@ -164,7 +166,16 @@ func (v viewTx) Put(ctx context.Context, space string, entries []eventstore.View
 	if len(drop) > 0 {
 		batch.Queue(v.b.sql.dropViews, space, drop)
 	}
-	return v.tx.SendBatch(ctx, &batch).Close()
+	return refused(v.tx.SendBatch(ctx, &batch).Close())
+}
+
+// refused makes the server's refusal of a statement one that callers may see.
+// All else is for [Backend.do] to judge, which may try again.
+func refused(err error) error {
+	if _, ok := errors.AsType[*pgconn.PgError](err); !ok || transient(err) {
+		return err
+	}
+	return public(err)
 }
 
 // A viewReader is a viewTx that writes nothing.

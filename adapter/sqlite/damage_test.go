@@ -90,11 +90,10 @@ func read(t *testing.T, b *sqlite.Backend) []eventstore.Event {
 	return events
 }
 
-// judge opens damaged files: all events are there, or Open refuses, names the
-// file and leaves it alone. It returns whether it refused.
-func judge(t *testing.T, what string, f files, want []eventstore.Event) (refused bool) {
+// judge opens damaged files at path: all events are there, or Open refuses, names
+// the file and leaves it alone. It returns whether it refused.
+func judge(t *testing.T, path, what string, f files, want []eventstore.Event) (refused bool) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "events.db")
 	f.write(t, path)
 	b, err := sqlite.Open(t.Context(), path, nil)
 	if err != nil {
@@ -133,13 +132,14 @@ func places(n int) []int {
 
 func TestOpen_RefusesALogThatWasCut(t *testing.T) {
 	crashed, _, events := written(t)
-	if judge(t, "nothing", crashed, events) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	if judge(t, path, "nothing", crashed, events) {
 		t.Fatal("what a killed process leaves is refused")
 	}
 	log := crashed["-wal"]
 	for _, n := range places(len(log)) {
 		crashed["-wal"] = log[:n]
-		if !judge(t, fmt.Sprint("log cut at ", n), crashed, events) {
+		if !judge(t, path, fmt.Sprint("log cut at ", n), crashed, events) {
 			t.Errorf("a log of %d bytes cut at %d is not refused", len(log), n)
 		}
 	}
@@ -147,13 +147,14 @@ func TestOpen_RefusesALogThatWasCut(t *testing.T) {
 
 func TestOpen_RefusesAFileThatWasCut(t *testing.T) {
 	_, closed, events := written(t)
-	if judge(t, "nothing", closed, events) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	if judge(t, path, "nothing", closed, events) {
 		t.Fatal("what Close leaves is refused")
 	}
 	data := closed[""]
 	for _, n := range places(len(data)) {
 		closed[""] = data[:n]
-		if !judge(t, fmt.Sprint("file cut at ", n), closed, events) {
+		if !judge(t, path, fmt.Sprint("file cut at ", n), closed, events) {
 			t.Errorf("a file of %d bytes cut at %d is not refused", len(data), n)
 		}
 	}
@@ -171,6 +172,7 @@ func TestOpen_HasAllEventsOrRefusesAfterAFlippedBit(t *testing.T) {
 		"mark":              {crashed, "-ack"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "events.db")
 			data := test.files[test.end]
 			refused := 0
 			tried := places(len(data))
@@ -178,7 +180,7 @@ func TestOpen_HasAllEventsOrRefusesAfterAFlippedBit(t *testing.T) {
 				flipped := bytes.Clone(data)
 				flipped[i] ^= 1 << rand.IntN(8)
 				test.files[test.end] = flipped
-				if judge(t, fmt.Sprintf("%s with a bit of byte %d flipped", name, i), test.files, events) {
+				if judge(t, path, fmt.Sprintf("%s with a bit of byte %d flipped", name, i), test.files, events) {
 					refused++
 				}
 			}
@@ -192,9 +194,9 @@ func TestOpen_TakesWhatALossOfPowerLeaves(t *testing.T) {
 	crashed, _, events := written(t)
 	delete(crashed, "-ack") // not synced: it may be as it was long before
 	log := crashed["-wal"]
+	path := filepath.Join(t.TempDir(), "events.db")
 	for _, n := range places(len(log)) {
 		crashed["-wal"] = log[:n]
-		path := filepath.Join(t.TempDir(), "events.db")
 		crashed.write(t, path)
 		b := open(t, path)
 		got := read(t, b)
@@ -207,6 +209,7 @@ func TestOpen_TakesWhatALossOfPowerLeaves(t *testing.T) {
 
 func TestOpen_RefusesWhatItIsNot(t *testing.T) {
 	_, closed, _ := written(t)
+	path := filepath.Join(t.TempDir(), "events.db")
 	for name, f := range map[string]files{
 		"text":          {"": []byte("Dear diary, today nothing happened.\n")},
 		"gone":          {"-ack": closed["-ack"]},
@@ -215,7 +218,7 @@ func TestOpen_RefusesWhatItIsNot(t *testing.T) {
 		"no index":      {"": altered(t, closed, "DROP INDEX events_id")},
 		"newer":         {"": altered(t, closed, "PRAGMA user_version = 3")},
 	} {
-		if !judge(t, name, f, nil) {
+		if !judge(t, path, name, f, nil) {
 			t.Errorf("%s is not refused", name)
 		}
 	}

@@ -20,6 +20,7 @@ type tx struct {
 	last  int64 // the last position in it
 	buf   []byte
 	args  []any
+	views error // of a statement in UpdateViews, if that may be the end of the whole transaction
 }
 
 // refusal wraps the error of a request that wrote nothing, and leaves the

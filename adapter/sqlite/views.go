@@ -55,7 +55,8 @@ func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 	if err != nil {
 		return nil, err
 	}
-	return t.tx.conn.ExecContext(ctx, query, args...)
+	res, err := t.tx.conn.ExecContext(ctx, query, args...)
+	return res, t.tx.note(err)
 }
 
 // QueryContext executes a query. Close the rows before the next statement.
@@ -64,7 +65,8 @@ func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 	if err != nil {
 		return nil, err
 	}
-	return t.tx.conn.QueryContext(ctx, query, args...)
+	rows, err := t.tx.conn.QueryContext(ctx, query, args...)
+	return rows, t.tx.note(err)
 }
 
 // QueryRowContext executes a query for one row.
@@ -75,7 +77,9 @@ func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sq
 		cancel()
 		return t.tx.conn.QueryRowContext(ended, query, args...)
 	}
-	return t.tx.conn.QueryRowContext(within, query, args...)
+	row := t.tx.conn.QueryRowContext(within, query, args...)
+	_ = t.tx.note(row.Err())
+	return row
 }
 
 // PrepareContext prepares a statement, to be closed before Apply returns.
@@ -84,7 +88,8 @@ func (t *Tx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error
 	if err != nil {
 		return nil, err
 	}
-	return t.tx.conn.PrepareContext(ctx, query)
+	stmt, err := t.tx.conn.PrepareContext(ctx, query)
+	return stmt, t.tx.note(err)
 }
 
 // UpdateViews implements [eventstore.Views]. It runs on the goroutine of the
@@ -102,20 +107,30 @@ func (b *Backend) UpdateViews(
 			return err
 		}
 		within := &Tx{tx: t}
+		t.views = nil
 		err := f(context.WithValue(ctx, txKey{}, inTx{b, within}), viewTx{t})
 		within.closed = true
-		if err == nil {
+		switch {
+		case t.views != nil: // whatever f made of it; err may come from a file that is no affair of ours
+			return t.views
+		case err == nil:
 			return t.exec("RELEASE views")
-		}
-		switch code(err) {
-		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY:
-			return err // nobody's fault, and perhaps the end of the whole transaction
 		}
 		if undo := errors.Join(t.exec("ROLLBACK TO views"), t.exec("RELEASE views")); undo != nil {
 			return errors.Join(err, undo)
 		}
 		return refusal{err}
 	})
+}
+
+// note looks at the error of a statement in UpdateViews: some are nobody's fault,
+// and perhaps the end of the whole transaction.
+func (t *tx) note(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY:
+		t.views = err
+	}
+	return err
 }
 
 // A viewTx reads and writes entries on the writer's connection.
@@ -131,7 +146,8 @@ func (v viewTx) Get(ctx context.Context, space, key string) ([]byte, bool, error
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	return scanValue(v.t.row(viewGet, space, key))
+	value, ok, err := scanValue(v.t.row(viewGet, space, key))
+	return value, ok, v.t.note(err)
 }
 
 func scanValue(row *sql.Row) (value []byte, ok bool, err error) {
@@ -148,10 +164,11 @@ func (v viewTx) Scan(ctx context.Context, space, prefix, after string, limit int
 	}
 	stmt, err := v.t.stmt(viewScan)
 	if err != nil {
-		return nil, err
+		return nil, v.t.note(err)
 	}
 	rows, err := stmt.QueryContext(v.t.ctx, scanArgs(space, prefix, after, limit)...)
-	return scanEntries(rows, err)
+	entries, err := scanEntries(rows, err)
+	return entries, v.t.note(err)
 }
 
 // scanArgs has an end of the prefix that is no text: no byte of UTF-8 is 0xFF.
@@ -230,7 +247,7 @@ func (b *Backend) ReadViews(ctx context.Context, f func(ctx context.Context, tx 
 	if err != nil {
 		return b.readError(ctx, err)
 	}
-	defer func() { _ = tx.Rollback() }() // it has nothing to lose
+	defer func() { _ = tx.Rollback() }() // it has nothing to lose; after a panic, too
 	r := &viewReader{b: b, tx: tx}
 	return f(context.WithValue(ctx, readerKey{}, r), r)
 }
@@ -269,7 +286,7 @@ func (t *tx) run(query string, args ...any) error {
 		_, err = stmt.ExecContext(t.ctx, args...)
 	}
 	if err != nil {
-		return fmt.Errorf("views: %w", err)
+		return t.note(fmt.Errorf("views: %w", err))
 	}
 	return nil
 }

@@ -220,3 +220,84 @@ func TestOpen_GivesAnOlderFileWhatItLacks(t *testing.T) {
 	again := open(t, path)
 	closeAll(t, again)
 }
+
+func TestView_APanicOfAReaderGivesItsConnectionBack(t *testing.T) {
+	b, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "events.db"), &sqlite.Options{Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(t, b)
+	read := func(f func()) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		return b.ReadViews(ctx, func(context.Context, eventstore.ViewTx) error { f(); return nil })
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = read(func() { panic("a reader") })
+	}()
+	if err := read(func() {}); err != nil {
+		t.Error(err)
+	}
+}
+
+// An error of SQLite may come from a database of Apply's own.
+func TestProjection_ADatabaseElsewhereThatIsFullIsThePoisonOfAnEvent(t *testing.T) {
+	other, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "other.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	for _, q := range []string{"CREATE TABLE notes (text TEXT)", "PRAGMA max_page_count = 2"} {
+		if _, err := other.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := open(t, filepath.Join(t.TempDir(), "events.db"))
+	defer closeAll(t, b)
+	s := eventstore.New(b, nil)
+	p := eventstore.Projection{
+		Name: "notes", Retries: -1, OnPoison: eventstore.Park,
+		Apply: func(ctx context.Context, _ *eventstore.View, e eventstore.Event) error {
+			_, err := other.ExecContext(ctx, "INSERT INTO notes VALUES (?)", string(e.Data))
+			return err
+		},
+	}
+	if _, err := s.Append(t.Context(), "a", eventstore.Any, one("large", 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	projector, stop := projecting(t, s, p)
+	defer stop()
+	caughtUp(t, s, projector)
+	if parked, err := projector.Parked(t.Context()); err != nil || len(parked) != 1 || parked[0].EventID != "large" {
+		t.Errorf("%+v, %v", parked, err)
+	}
+}
+
+func TestUpdateViews_StoresNothingWithoutSpaceWhateverItsFunctionSays(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "events.db"))
+	defer closeAll(t, b)
+	put := func(size int) error {
+		return b.UpdateViews(t.Context(), nil, func(ctx context.Context, tx eventstore.ViewTx) error {
+			_ = tx.Put(ctx, "space", []eventstore.ViewEntry{{Key: "small", Value: []byte("1")}})
+			_ = tx.Put(ctx, "space", []eventstore.ViewEntry{{Key: "large", Value: make([]byte, size)}})
+			return nil
+		})
+	}
+	if err := b.SetMaxPages(40); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(1 << 20); !errors.Is(err, eventstore.ErrNoSpace) {
+		t.Errorf("without space: %v", err)
+	}
+	err := b.ReadViews(t.Context(), func(ctx context.Context, tx eventstore.ViewTx) error {
+		if _, found, err := tx.Get(ctx, "space", "small"); found || err != nil {
+			t.Errorf("a part is stored, %v", err)
+		}
+		return nil
+	})
+	if err := errors.Join(err, b.SetMaxPages(1000), put(1<<20)); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
+}

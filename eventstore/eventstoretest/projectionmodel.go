@@ -176,7 +176,7 @@ func (w *world) settle() {
 	w.dose.mu.Unlock()
 	for version := 1; version <= w.newest; version++ {
 		p := w.projection(version)
-		p.Lease = patience // nobody is to be hurried, or replaced, any more
+		p.Lease = patience // nobody is to be hurried, or replaced, any more; it also bounds Retry
 		r := project(w.t, w.s, p)
 		if err := r.Resume(w.t.Context()); err != nil {
 			w.t.Fatal(err)

@@ -114,16 +114,13 @@ func (l *ledger) sheet(ctx context.Context, in sheetIn) (string, error) {
 }
 
 func (s *sheet) fill(ctx context.Context, v *eventstore.View, after string) error {
-	for e, err := range v.All(ctx, accountPrefix) {
+	for e, err := range v.AllAfter(ctx, accountPrefix, accountPrefix+after) {
 		if err != nil {
 			return err
 		}
 		var one line
 		if err := e.Decode(&one); err != nil {
 			return err
-		}
-		if one.Account <= after {
-			continue
 		}
 		if len(s.Page) == sheetPage {
 			s.Next = balancesURI + "?after=" + s.Page[sheetPage-1].Account

@@ -7,15 +7,18 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/eventstore"
 	"github.com/trestle-mcp/trestle/mcptest"
+	"github.com/trestle-mcp/trestle/server"
 )
 
 func TestLedger_DoesWhatItsToolsSayOnEveryRoad(t *testing.T) {
@@ -309,8 +312,9 @@ func TestLedger_SubscribersAreToldOfChangedBalances(t *testing.T) {
 	must(t, c.Subscribe(t.Context(), &mcp.SubscribeParams{URI: balancesURI}))
 	var wg sync.WaitGroup
 	ctx, cancel := withCancel(t)
-	wg.Go(func() { l.tellUpdates(ctx, srv) })
-	for i := 0; ; i++ { // from when on it looks is its own affair
+	wg.Go(func() { l.tellUpdates(ctx, time.Millisecond, srv) })
+	<-updated // it has begun
+	for i := 0; ; i++ {
 		must(t, second(l.deposit(t.Context(), in(ann, 1, fmt.Sprint("d", i)))))
 		select {
 		case uri := <-updated:
@@ -323,4 +327,56 @@ func TestLedger_SubscribersAreToldOfChangedBalances(t *testing.T) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// A remote backend cannot be read while it is away.
+type remote struct {
+	*eventstore.Memory
+	away atomic.Bool
+}
+
+func (r *remote) ReadAll(ctx context.Context, q eventstore.AllQuery) (eventstore.Page, error) {
+	if r.away.Load() {
+		return eventstore.Page{}, errors.New("away")
+	}
+	return r.Memory.ReadAll(ctx, q)
+}
+
+func TestLedger_SubscribersAreToldOfWhatChangedWhileTheStoreWasAway(t *testing.T) {
+	b := &remote{Memory: eventstore.NewMemory()}
+	l := ledgerOver(t, b)
+	ann := l.mustOpen(t, "Ann")
+	core, logs := observer.New(zap.WarnLevel)
+	srv, err := server.New("ledger", "1", &server.Options{Logger: zap.New(core)})
+	must(t, err)
+	l.addTools(srv)
+	updated := make(chan struct{}, 1)
+	c := mcptest.New(t, srv, mcptest.Legacy(), mcptest.WithClient(&mcp.ClientOptions{
+		ResourceUpdatedHandler: func(context.Context, *mcp.ResourceUpdatedNotificationRequest) {
+			select {
+			case updated <- struct{}{}:
+			default: // it is told already
+			}
+		},
+	}))
+	must(t, c.Subscribe(t.Context(), &mcp.SubscribeParams{URI: balancesURI}))
+	var wg sync.WaitGroup
+	ctx, cancel := withCancel(t)
+	wg.Go(func() { l.tellUpdates(ctx, 10*time.Millisecond, srv) })
+	<-updated // it has begun
+
+	b.away.Store(true)
+	must(t, second(l.deposit(t.Context(), in(ann, 1, "d"))))
+	eventually(t, "it notices", func() bool { return logs.FilterMessageSnippet("nobody is told").Len() > 0 })
+	b.away.Store(false)
+	eventually(t, "it tells", func() bool {
+		select {
+		case <-updated:
+			return readSheet(t, c).Balance == 1
+		default:
+			return false
+		}
+	})
+	cancel()
+	wg.Wait()
 }

@@ -27,7 +27,7 @@ type config struct {
 	stdio              bool
 
 	schema string        // no flag: of the tables in PostgreSQL; "": the default
-	every  time.Duration // no flag: how often undelivered transfers are looked for; 0: two seconds
+	every  time.Duration // no flag: how often undelivered transfers are looked for, and what failed is tried again; 0: two seconds
 }
 
 func main() {
@@ -65,6 +65,7 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 	l.addTools(srv)
 
 	ctx, cancel := context.WithCancel(ctx)
+	every := cmp.Or(c.every, 2*time.Second)
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer cancel()
@@ -73,8 +74,8 @@ func run(ctx context.Context, c *config, out io.Writer) error {
 			srv.Logger().Error("the balances stand still", zap.Error(err))
 		}
 	})
-	background.Go(func() { l.tellUpdates(ctx, srv) })
-	background.Go(func() { l.deliverAll(ctx, cmp.Or(c.every, 2*time.Second), srv.Logger()) })
+	background.Go(func() { l.tellUpdates(ctx, every, srv) })
+	background.Go(func() { l.deliverAll(ctx, every, srv.Logger()) })
 	background.Go(func() {
 		select {
 		case <-ctx.Done():

@@ -25,18 +25,32 @@ type segment struct {
 	bytes   int64 // that were appended here; under Store.mu
 }
 
-// segments returns the segment of the last period, which is nil if it cannot be
-// had, and that of this one. Where the period is another than before it opens,
+// segments returns the segment of the last period, which is nil while it cannot
+// be had, and that of this one. Where the period is another than before it opens,
 // closes and drops.
 func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed:
 		return nil, nil, eventstore.ErrClosed
+	case ctx.Err() != nil: // it waited for one that did not get them
+		return nil, nil, ctx.Err()
 	}
 	n := time.Now().UnixNano() / int64(s.keep)
-	if s.now != nil && s.now.n == n {
+	same := s.now != nil && s.now.n == n
+	if same && s.last != nil {
 		return s.last, s.now, nil
+	}
+	// Segments are for all: who asks first may leave, and the others have to wait.
+	ctx, cancel := context.WithTimeout(context.Background(), operationTime)
+	defer cancel()
+	if same {
+		s.openLast(ctx, n-1)
+		return s.last, s.now, nil
+	}
+	if s.rests() {
+		return nil, nil, errResting
 	}
 	s.release(s.last)
 	if s.last = s.now; s.last != nil && s.last.n != n-1 {
@@ -44,18 +58,31 @@ func (s *Store) segments(ctx context.Context) (last, now *segment, err error) {
 		s.last = nil
 	}
 	if s.now, err = s.open(ctx, n); err != nil {
+		if ctx.Err() != nil {
+			s.rest()
+		}
 		return nil, nil, err
 	}
-	if s.last == nil {
-		if s.last, err = s.open(ctx, n-1); err != nil {
-			s.report(err) // what was sent then cannot be fetched
-		}
-	}
+	s.retry = time.Time{}
+	s.openLast(ctx, n-1)
 	if err := s.place.Drop(ctx, n-1); err != nil {
 		s.report(err)
 	}
 	s.prune(n)
 	return s.last, s.now, nil
+}
+
+// openLast opens the segment of the last period, unless it is open or it failed
+// a moment ago.
+func (s *Store) openLast(ctx context.Context, n int64) {
+	if s.last != nil || time.Now().Before(s.retry) {
+		return
+	}
+	var err error
+	if s.last, err = s.open(ctx, n); err != nil {
+		s.retry = time.Now().Add(restTime)
+		s.report(err) // until then, what was sent in it cannot be fetched
+	}
 }
 
 func (s *Store) open(ctx context.Context, n int64) (*segment, error) {

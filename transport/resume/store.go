@@ -24,8 +24,9 @@ type Options struct {
 	// after twice that time. All replicas need the same. Zero or negative means
 	// 10 minutes.
 	Keep time.Duration
-	// MaxBytes bounds what this process keeps of one period. What is sent beyond
-	// it cannot be fetched again. Zero or negative means 256 MiB.
+	// MaxBytes bounds what this process keeps of one period, with 256 bytes for
+	// each event beside its data. What is sent beyond it cannot be fetched again.
+	// Zero or negative means 256 MiB.
 	MaxBytes int64
 	// MaxStreams bounds how many streams this process knows at a time. Zero or
 	// negative means 100,000.
@@ -53,6 +54,7 @@ type Store struct {
 	mu        sync.Mutex
 	closed    bool
 	last, now *segment
+	retry     time.Time // when to try again to open last
 	sessions  map[string]map[string]*stream
 	known     int // streams in sessions
 }
@@ -97,29 +99,35 @@ const (
 	restTime      = 5 * time.Second
 	typeSent      = "sent"
 	extraIndex    = "index"
+	overhead      = 256 // bytes that an event takes beside its data, about
 )
 
 var (
 	errFull    = errors.New("resume: this period has as many bytes as it may")
 	errStreams = errors.New("resume: too many streams")
 	errResting = errors.New("resume: the store did not answer a moment ago")
+	errMissing = errors.New("resume: the segment of the last period cannot be opened")
+	errGone    = fmt.Errorf("resume: the next event is not kept any more: %w", mcp.ErrEventsPurged)
 	errUnknown = fmt.Errorf("resume: nothing of the stream is kept: %w", mcp.ErrEventsPurged)
 )
 
 // within bounds how long an answer waits to be kept. After a store did not answer
 // in time, the next ones do not wait for it.
 func (s *Store) within(ctx context.Context, operation func(context.Context) error) error {
-	if time.Now().UnixNano() < s.resting.Load() {
+	if s.rests() {
 		return errResting
 	}
 	ctx, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
 	err := operation(ctx)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.resting.Store(time.Now().Add(restTime).UnixNano())
+		s.rest()
 	}
 	return err
 }
+
+func (s *Store) rests() bool { return time.Now().UnixNano() < s.resting.Load() }
+func (s *Store) rest()       { s.resting.Store(time.Now().Add(restTime).UnixNano()) }
 
 // Open implements [mcp.EventStore].
 func (s *Store) Open(ctx context.Context, sessionID, streamID string) error {
@@ -148,7 +156,7 @@ func (s *Store) append(ctx context.Context, sessionID, streamID string, data []b
 	if err != nil {
 		return err
 	}
-	if err := s.take(now, len(data)); err != nil {
+	if err := s.take(now, len(data)+overhead); err != nil {
 		return err
 	}
 	if st.segment != now.n {
@@ -188,13 +196,17 @@ func (s *Store) After(ctx context.Context, sessionID, streamID string, index int
 			return
 		}
 		name, next, found := nameOf(sessionID, streamID), max(index, -1)+1, false
+		gone, unknown := errGone, errUnknown
+		if last == nil { // it may have them, and can be asked later
+			gone, unknown = errMissing, errMissing
+		}
 		for _, seg := range []*segment{last, now} {
 			first, err := seg.first(ctx, name)
 			switch {
 			case err == nil && first < 0:
 				continue
 			case err == nil && next < first:
-				err = fmt.Errorf("resume: event %d is not kept any more: %w", next, mcp.ErrEventsPurged)
+				err = gone
 			}
 			if err != nil {
 				yield(nil, err)
@@ -209,7 +221,7 @@ func (s *Store) After(ctx context.Context, sessionID, streamID string, index int
 			}
 		}
 		if !found && !s.awaits(sessionID, streamID, next) {
-			yield(nil, errUnknown)
+			yield(nil, unknown)
 		}
 	}
 }

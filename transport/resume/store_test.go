@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ type inMemory struct {
 	mu       sync.Mutex
 	segments map[int64]*disk
 	failed   error // of Open
+	refused  int64 // segment that cannot be opened
 	append   error // of the next append
 	stored   bool  // although it fails
 	hang     bool  // appends wait for their end
@@ -57,11 +59,17 @@ func (d *disk) Append(ctx context.Context, a eventstore.Append) ([]eventstore.Ev
 
 func newInMemory() *inMemory { return &inMemory{segments: map[int64]*disk{}} }
 
-func (m *inMemory) Open(_ context.Context, n int64) (eventstore.Backend, error) {
+func (m *inMemory) Open(ctx context.Context, n int64) (eventstore.Backend, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed != nil {
 		return nil, m.failed
+	}
+	if n == m.refused {
+		return nil, errors.New("refused")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if m.segments[n] == nil {
 		m.segments[n] = &disk{eventstore.NewMemory(), m}
@@ -216,12 +224,16 @@ func TestStore_ARestartAndAnotherReplicaHaveTheSame(t *testing.T) {
 
 func TestStore_IsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := resume.New(newInMemory(), &resume.Options{Keep: time.Minute, MaxBytes: 10, MaxStreams: 4})
+		s := resume.New(newInMemory(), &resume.Options{Keep: time.Minute, MaxBytes: 2*256 + 10, MaxStreams: 4})
 		defer closing(t, s)
 		begin(t, s, "a", "1", "12345", "67890")
 		if err := s.Append(t.Context(), "a", "1", []byte("x")); err == nil {
 			t.Error("more bytes than it may have")
 		}
+		for range 2 { // those without data, too
+			_ = s.Append(t.Context(), "a", "1", nil)
+		}
+		expect(t, s, "a", "1", 1, "")
 		for i := range 3 {
 			begin(t, s, "a", fmt.Sprint("more", i))
 		}
@@ -290,6 +302,100 @@ func TestStore_TriesAgainToOpenASegment(t *testing.T) {
 		t.Error(err)
 	}
 	begin(t, s, "a", "1", "0")
+}
+
+// stuck are segments that do not open.
+type stuck struct{ opening atomic.Int64 }
+
+func (s *stuck) Open(ctx context.Context, _ int64) (eventstore.Backend, error) {
+	s.opening.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (*stuck) Drop(context.Context, int64) error { return nil }
+
+// In real time, since virtual time stands still while somebody waits for a mutex.
+func TestStore_SegmentsThatDoNotOpenHoldUpAllOnce(t *testing.T) {
+	place := &stuck{}
+	s := resume.New(place, nil)
+	defer closing(t, s)
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			if err := s.Open(t.Context(), "a", fmt.Sprint(i)); err == nil {
+				t.Error("a stream in no segment")
+			}
+			if _, err := after(t, s, "a", "1", 0); err == nil {
+				t.Error("events of no segment")
+			}
+			if err := s.Check(t.Context()); err == nil {
+				t.Error("all is well")
+			}
+		})
+	}
+	wg.Wait()
+	if n := place.opening.Load(); n > 5 {
+		t.Errorf("%d of 30 waited for a segment", n)
+	}
+}
+
+func TestStore_DoesNotBeginAnewWhatTheLastSegmentMayHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := newInMemory()
+		opts := &resume.Options{Keep: time.Minute}
+		first := resume.New(place, opts)
+		begin(t, first, "a", "1", "0", "1")
+		closing(t, first)
+		for n := range place.segments {
+			place.refused = max(place.refused, n)
+		}
+		<-time.After(time.Minute)
+		s := resume.New(place, opts)
+		defer closing(t, s)
+		if err := s.Open(t.Context(), "a", "1"); err == nil {
+			t.Error("the stream begins anew")
+		}
+		if got, err := after(t, s, "a", "1", 0); err == nil || errors.Is(err, mcp.ErrEventsPurged) {
+			t.Errorf("while the segment cannot be opened: %q, %v", got, err)
+		}
+		place.refused = 0
+		<-time.After(5 * time.Second)
+		begin(t, s, "a", "1", "2")
+		expect(t, s, "a", "1", -1, "0 1 2")
+	})
+}
+
+// leaving are segments whose caller leaves when the first of them is open.
+type leaving struct {
+	*inMemory
+
+	leave func()
+}
+
+func (l leaving) Open(ctx context.Context, n int64) (eventstore.Backend, error) {
+	defer l.leave()
+	return l.inMemory.Open(ctx, n)
+}
+
+func TestStore_WhoLeavesDoesNotKeepSegmentsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		place := newInMemory()
+		opts := &resume.Options{Keep: time.Minute}
+		first := resume.New(place, opts)
+		begin(t, first, "a", "1", "0", "1")
+		closing(t, first)
+		<-time.After(time.Minute)
+		ctx, leave := context.WithCancel(t.Context())
+		s := resume.New(leaving{place, leave}, opts)
+		defer closing(t, s)
+		for _, err := range s.After(ctx, "a", "1", 0) {
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		expect(t, s, "a", "1", 0, "1")
+	})
 }
 
 func TestStore_AStoreThatDoesNotAnswerHoldsUpOneEvent(t *testing.T) {

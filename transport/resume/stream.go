@@ -98,8 +98,8 @@ func (s *Store) prune(n int64) {
 
 // follow makes st go on behind the last event in a segment, if there is one.
 func (st *stream) follow(ctx context.Context, seg *segment) (found bool, err error) {
-	if seg == nil {
-		return false, nil
+	if seg == nil { // nobody knows where the stream is
+		return false, errMissing
 	}
 	for e, err := range seg.store.ReadStream(ctx, st.name, 0, eventstore.Backward) {
 		if err != nil {

@@ -191,7 +191,9 @@ func (r *recording) check(name string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), r.log.String()); diff != "" {
+	// On a slow machine a call is long enough to be told that it is alive.
+	got := strings.ReplaceAll(r.log.String(), "< : keep-alive\n<\n", "")
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		r.t.Errorf("%s, -want +got (rewrite it with -update):\n%s", file, diff)
 	}
 }

@@ -285,13 +285,13 @@ func TestProduction_KnowsWhoCallsAndWhatTheyMay(t *testing.T) {
 
 func TestConfig_SaysWhatIsWrong(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(bad, []byte("adress: 1.2.3.4:80\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("listen: 1.2.3.4:80\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
 		"nobody could call":   nil,
 		"loopback":            {"-no-auth", "-addr", "0.0.0.0:8080"},
-		"adress":              {"-no-auth", "-config", bad},
+		"listen":              {"-no-auth", "-config", bad},
 		"no such file":        {"-no-auth", "-config", bad + "x"},
 		`"what" is no flag`:   {"-no-auth", "what"},
 		"-postgres is no URL": {"-no-auth", "-postgres", "postgres://u:hunter2@:x/"},

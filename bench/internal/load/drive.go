@@ -86,7 +86,8 @@ func Run(ctx context.Context, clients []Client, limits Limits) (Result, error) {
 
 func (c Client) follow(ctx context.Context, end time.Time, calls int) ([]time.Duration, error) {
 	took := make([]time.Duration, 0, min(calls, 4096))
-	for before := time.Now(); before.Before(end) && len(took) < calls && ctx.Err() == nil; {
+	// One call at least, however late this begins: a run without calls says nothing.
+	for before := time.Now(); (before.Before(end) || len(took) == 0) && len(took) < calls && ctx.Err() == nil; {
 		res, err := c.Conn.Do(c.Script.Next())
 		if err != nil {
 			return nil, err

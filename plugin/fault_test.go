@@ -346,7 +346,9 @@ func TestMiddleware_MayNotMakeResultsThatCannotBeSent(t *testing.T) {
 		return func(context.Context, string, mcp.Request) (mcp.Result, error) { return made, nil }
 	}
 	must(t, m.Register(t.Context(), &intercepting{part{name: "p", version: "1.0.0", register: tools("mine", "mine")}, mw}))
-	call := func() (*mcp.CallToolResult, error) { return h.features["mine"].CallTool(t.Context(), &mcp.CallToolRequest{}) }
+	call := func() (*mcp.CallToolResult, error) {
+		return h.features["mine"].CallTool(t.Context(), &mcp.CallToolRequest{})
+	}
 	if res, err := call(); res == nil || err != nil {
 		t.Error(res, err)
 	}

@@ -9,11 +9,12 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
+	"github.com/trestle-mcp/trestle/internal/toolresult"
 )
 
 // ErrorMetaKey is the _meta entry of an isError result that holds the
 // [mcperrors.Data] of its error, so that programs can read the code.
-const ErrorMetaKey = "io.github.trestle-mcp/error"
+const ErrorMetaKey = toolresult.ErrorMetaKey
 
 // errTool stands for an isError result that says nothing but its text.
 var errTool = errors.New("the tool answered with an error result")

@@ -94,12 +94,15 @@ func (m *Manager) trip(u *unit, reason string) {
 func (m *Manager) again(u *unit, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || m.units[u.name] != u {
+	if m.units[u.name] != u {
 		return
 	}
 	c := &u.circuit
 	c.forget()
 	u.turn(Tripped, reason)
+	if m.closed {
+		return
+	}
 	c.backoff = min(max(2*c.backoff, m.opts.MinBackoff), m.opts.MaxBackoff)
 	u.retryAt = u.since.Add(c.backoff)
 	var wait context.Context

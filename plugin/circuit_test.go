@@ -176,3 +176,49 @@ func TestCircuit_CountsChecksThatPanicOrHang(t *testing.T) {
 		}
 	})
 }
+
+// What waits for a plugin that tripped is started after it, and the manager may be
+// closed meanwhile.
+func TestCircuit_ClosingEndsWakingOfWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newManager(t, plugin.Options{MaxPanics: 1})
+		ill := true
+		user := panicking("user", new(bool), on("p", ""))
+		starts := 0
+		user.start = func(ctx context.Context) error {
+			if starts++; starts == 1 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		must(t, m.Register(t.Context(), panicking("p", &ill), user))
+		calls(t, h, "p", 1)
+		ill = false
+		pass(time.Second)
+		if starts != 2 || stateOf(m, "user") != plugin.Waiting {
+			t.Fatal(starts, stateOf(m, "user"))
+		}
+		must(t, m.Close(t.Context()))
+		if starts != 2 || len(m.List()) != 0 {
+			t.Error(starts, m.List())
+		}
+	})
+}
+
+func TestReplace_OfWhatWaitsByWhatNeedNotIsStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, h := newManager(t, plugin.Options{MaxPanics: 1, MinBackoff: time.Hour, MaxBackoff: time.Hour})
+		ill := true
+		must(t, m.Register(t.Context(), panicking("p", &ill), panicking("user", new(bool), on("p", ""))))
+		calls(t, h, "p", 1)
+		must(t, m.Replace(t.Context(), panicking("user", new(bool), on("p", ""))))
+		if stateOf(m, "user") != plugin.Waiting {
+			t.Error("it still needs the other:", stateOf(m, "user"))
+		}
+		must(t, m.Replace(t.Context(), panicking("user", new(bool))))
+		if text, err := h.call(t.Context(), "user"); text != "well" || err != nil || stateOf(m, "user") != plugin.Enabled {
+			t.Error(text, err, stateOf(m, "user"))
+		}
+	})
+}

@@ -189,14 +189,22 @@ func TestFault_InWhenHidesTheToolAndIsBounded(t *testing.T) {
 				leave := make(chan struct{})
 				m, h := newManager(t, plugin.Options{MaxPanics: -1})
 				must(t, m.Register(t.Context(), &part{name: "p", version: "1.0.0", register: func(r *plugin.Registrar) error {
-					return r.AddRawTool(&mcp.Tool{Name: "p", InputSchema: map[string]any{"type": "object"}},
-						func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil },
-						plugin.Access{When: func(plugin.Client) bool { bad(leave); return true }})
+					for _, name := range []string{"p", "q", "r"} {
+						err := r.AddRawTool(&mcp.Tool{Name: name, InputSchema: map[string]any{"type": "object"}},
+							func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, nil },
+							plugin.Access{When: func(plugin.Client) bool { bad(leave); return true }})
+						if err != nil {
+							return err
+						}
+					}
+					return nil
 				}}))
 				began := time.Now()
 				for range 3 {
-					if h.features["p"].Access.When(plugin.Client{}) {
-						t.Error("shown")
+					for _, f := range h.features {
+						if f.Access.When(plugin.Client{}) {
+							t.Error("shown")
+						}
 					}
 				}
 				if took := time.Since(began); took > 2*time.Second {
@@ -204,8 +212,12 @@ func TestFault_InWhenHidesTheToolAndIsBounded(t *testing.T) {
 				}
 				close(leave)
 				synctest.Wait()
-				if s, _ := m.Status("p"); s.Panics == 0 {
+				if s, _ := m.Status("p"); s.Panics == 0 || name == "hang" && s.Panics != 1 {
 					t.Errorf("%+v", s)
+				}
+				bad = func(chan struct{}) {}
+				if !h.features["p"].Access.When(plugin.Client{}) {
+					t.Error("it stays hidden")
 				}
 			})
 		})
@@ -323,6 +335,26 @@ func TestMiddleware_IsForThePluginsOwnCallsAndMayNotChangeTheirTypes(t *testing.
 	fails(t, err, mcperrors.Internal, "made the request a")
 	if got := strings.Join(saw, ", "); got != "tools/call mine, tools/call refused, tools/call result, tools/call request" {
 		t.Error(got)
+	}
+}
+
+// The server sends what it gets after all of its own middleware.
+func TestMiddleware_MayNotMakeResultsThatCannotBeSent(t *testing.T) {
+	m, h := newManager(t, plugin.Options{})
+	var made *mcp.CallToolResult
+	mw := func(mcp.MethodHandler) mcp.MethodHandler {
+		return func(context.Context, string, mcp.Request) (mcp.Result, error) { return made, nil }
+	}
+	must(t, m.Register(t.Context(), &intercepting{part{name: "p", version: "1.0.0", register: tools("mine", "mine")}, mw}))
+	call := func() (*mcp.CallToolResult, error) {
+		return h.features["mine"].CallTool(t.Context(), &mcp.CallToolRequest{})
+	}
+	if res, err := call(); res == nil || err != nil {
+		t.Error(res, err)
+	}
+	made = &mcp.CallToolResult{StructuredContent: make(chan int)}
+	if res, err := call(); err == nil {
+		t.Error(res)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
-	"github.com/trestle-mcp/trestle/internal/toolresult"
 )
 
 // A Kind is what a [Feature] is.
@@ -48,6 +47,8 @@ type Feature struct {
 	// Completers suggest values for the arguments of a prompt or the variables of
 	// a template, by their names.
 	Completers map[string]Completer
+	// complete is suggest with what its owner has around it, or nil.
+	complete func(context.Context, *mcp.CompleteRequest) (*mcp.CompleteResult, error)
 
 	// Err is what whoever made the feature found wrong with it. Nobody serves a
 	// feature that has one.
@@ -133,13 +134,7 @@ func RawTool(t *mcp.Tool, h mcp.ToolHandler, access ...Access) Feature {
 	}
 	def := *t
 	f.Tool = &def
-	f.CallTool = func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		res, err := h(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		return toolresult.Encodable(res)
-	}
+	f.CallTool = encodable(h)
 	return f
 }
 

@@ -38,7 +38,7 @@ type gate struct {
 type call struct {
 	lazyctx.Context
 
-	canceled bool // because of the plugin; under the gate's lock after begin
+	canceled bool // because of the plugin; under the gate's lock
 }
 
 // Enter implements [Owner].
@@ -98,9 +98,10 @@ func (g *gate) begin(ctx context.Context) *call {
 		g.calls = map[*call]struct{}{}
 	}
 	g.calls[c] = struct{}{}
-	c.canceled = g.cancels
+	canceled := g.cancels
+	c.canceled = canceled
 	g.mu.Unlock()
-	if c.canceled {
+	if canceled {
 		c.End(context.Canceled, errWithdrawn)
 	}
 	return c

@@ -3,6 +3,7 @@ package plugin_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -492,5 +493,30 @@ func TestNewManager_ReturnsAllMistakesInTheOptions(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
+	}
+}
+
+// Calls begin while those that run are canceled. The race detector sees to the
+// rest.
+func TestUnregister_CancelsWhatBeginsMeanwhile(t *testing.T) {
+	for range 20 {
+		m, h := newManager(t, plugin.Options{DrainTimeout: -1})
+		must(t, m.Register(t.Context(), &part{name: "p", version: "1.0.0", register: func(r *plugin.Registrar) error {
+			return add(r, "p", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() })
+		}}))
+		var calls sync.WaitGroup
+		for range 8 {
+			calls.Go(func() {
+				_, err := h.call(t.Context(), "p")
+				if code := mcperrors.CodeOf(err); code != mcperrors.Unavailable && code != mcperrors.NotFound {
+					t.Error(err)
+				}
+			})
+		}
+		for s, _ := m.Status("p"); s.Running < 4; s, _ = m.Status("p") {
+			runtime.Gosched()
+		}
+		must(t, m.Unregister(context.WithoutCancel(t.Context()), "p")) // no lock in common with those of the calls
+		calls.Wait()
 	}
 }

@@ -47,7 +47,7 @@ type Options struct {
 	Pin string
 
 	// OnEvent is told of every change, and of those that failed, after it. ctx is
-	// that of the change, but does not end with it. It must be quick. Nil means
-	// nobody is.
+	// that of the change, but does not end with it. It must be quick and make no
+	// changes itself: they would wait for this one. Nil means nobody is.
 	OnEvent func(ctx context.Context, e Event)
 }

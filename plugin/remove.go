@@ -34,7 +34,8 @@ func (m *Manager) Unregister(ctx context.Context, name string, how ...RemoveOpti
 
 // Disable stops a plugin as [Manager.Unregister] does, without forgetting it. The
 // reason is for operators. Plugins that require it must be disabled, or are with
-// [Cascade]. One that is disabled already, or has tripped, stays so.
+// [Cascade]. One that is disabled already stays so, and one that has tripped is not
+// tried again.
 func (m *Manager) Disable(ctx context.Context, name, reason string, how ...RemoveOption) error {
 	began := time.Now()
 	var running []*unit

@@ -15,7 +15,7 @@ import (
 // the new one takes over. Plugins that require it must do with its version.
 //
 // A plugin that was disabled stays so. One that has tripped is started, and so are
-// those that wait for it.
+// those that wait for it. One that waits is started if it need not wait any more.
 func (m *Manager) Replace(ctx context.Context, p Plugin) error {
 	began := time.Now()
 	next, err := m.prepare(ctx, p)
@@ -47,8 +47,9 @@ func (m *Manager) replace(ctx context.Context, next *unit) (old *unit, stopped, 
 	defer release()
 	m.mu.Lock()
 	err = m.checkPin([]*unit{next}, nil)
-	running, waiting := old.serves(), old.state == Waiting
-	start := !next.setup.Disabled && old.state != Disabled && !waiting
+	running := old.serves()
+	waits := old.state == Waiting && next.satisfied(m.units, true) != nil
+	start := !next.setup.Disabled && old.state != Disabled && !waits
 	m.mu.Unlock()
 	var theirs []*Feature
 	if running {
@@ -113,7 +114,7 @@ func (m *Manager) exchange(next, old *unit, start, running bool) error {
 	}
 	if !start {
 		state, reason := old.state, old.reason
-		if state == Enabled || state == Tripped {
+		if state != Disabled && (state != Waiting || next.setup.Disabled) {
 			state, reason = Disabled, "replaced so"
 		}
 		next.turn(state, reason)

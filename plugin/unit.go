@@ -9,6 +9,8 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/trestle-mcp/trestle/internal/toolresult"
 )
 
 // A unit is one version of a plugin, as a manager has it.
@@ -37,6 +39,7 @@ type unit struct {
 
 	panics   atomic.Int64
 	checking atomic.Bool
+	hidden   atomic.Int64 // calls of When that hang
 }
 
 // serves reports whether the unit has features with the host.
@@ -63,9 +66,6 @@ func (u *unit) own(f *Feature) error {
 	if f.Access.When != nil {
 		f.Access.When = u.bounded(f.Access.When)
 	}
-	for argument, h := range f.Completers {
-		f.Completers[argument] = u.completer(h)
-	}
 	return u.intercept(f)
 }
 
@@ -87,11 +87,23 @@ func isNilDefinition(f *Feature) bool {
 // counts panics and cancels calls.
 func (u *unit) intercept(f *Feature) (err error) {
 	what := fmt.Sprintf("%s %q", f.Kind, f.Name())
+	if len(f.Completers) > 0 {
+		h := f.suggest
+		if u.middleware != nil {
+			if h, err = around(u.middleware, "completion/complete", h); err != nil {
+				return err
+			}
+		}
+		f.complete = func(ctx context.Context, req *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+			return run(ctx, u, "a completion of "+what, req, h)
+		}
+	}
 	switch f.Kind {
 	case KindTool:
 		h := f.CallTool
 		if u.middleware != nil {
 			h, err = around(u.middleware, "tools/call", h)
+			h = encodable(h)
 		}
 		f.CallTool = func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return run(ctx, u, what, req, h)
@@ -114,6 +126,17 @@ func (u *unit) intercept(f *Feature) (err error) {
 		}
 	}
 	return err
+}
+
+// encodable is h whose results can be sent, also those that a middleware made.
+func encodable(h mcp.ToolHandler) mcp.ToolHandler {
+	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		res, err := h(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return toolresult.Encodable(res)
+	}
 }
 
 // around returns h with a middleware before it.
@@ -161,27 +184,16 @@ func run[Req, Res any](ctx context.Context, u *unit, what string, req Req, h fun
 	return res, err
 }
 
-func (u *unit) completer(h Completer) Completer {
-	type question struct {
-		typed  string
-		chosen map[string]string
-	}
-	return func(ctx context.Context, typed string, chosen map[string]string) ([]string, error) {
-		return run(ctx, u, "a completion", question{typed, chosen}, func(ctx context.Context, q question) ([]string, error) {
-			return h(ctx, q.typed, q.chosen)
-		})
-	}
-}
-
 // bounded is when, for a server that asks it in the middle of a list: it hides
-// the thing if it panics or hangs.
+// the thing if it panics or hangs. While one hangs, none of the plugin is asked, so
+// that a list waits once.
 func (u *unit) bounded(when func(Client) bool) func(Client) bool {
-	var hanging atomic.Bool
 	return func(client Client) bool {
-		if hanging.Load() {
+		if u.hidden.Load() > 0 {
 			return false
 		}
 		answer := make(chan bool, 1)
+		var left atomic.Bool // by one of the two: the other knows that it is late
 		go func() {
 			returned, shown := false, false
 			defer func() {
@@ -190,7 +202,9 @@ func (u *unit) bounded(when func(Client) bool) func(Client) bool {
 					u.m.stats.panics.Add(1)
 					u.fault("panic in When")
 				}
-				hanging.Store(false)
+				if !left.CompareAndSwap(false, true) {
+					u.hidden.Add(-1)
+				}
 				answer <- shown
 			}()
 			shown = when(client)
@@ -202,11 +216,16 @@ func (u *unit) bounded(when func(Client) bool) func(Client) bool {
 		case shown := <-answer:
 			return shown
 		case <-late.C:
-			if hanging.CompareAndSwap(false, true) {
-				u.m.stats.hangs.Add(1)
-				u.fault("When hangs")
-			}
-			return false
 		}
+		first := u.hidden.Add(1) == 1
+		if !left.CompareAndSwap(false, true) {
+			u.hidden.Add(-1)
+			return <-answer
+		}
+		if first { // of many who ask at the same time
+			u.m.stats.hangs.Add(1)
+			u.fault("When hangs")
+		}
+		return false
 	}
 }

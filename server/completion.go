@@ -10,10 +10,6 @@ import (
 	"github.com/trestle-mcp/trestle/plugin"
 )
 
-// maxCompletions is the protocol's limit on the values of one answer
-// (2025-11-25, server/utilities/completion).
-const maxCompletions = 100
-
 // CompletePrompt registers suggestions for an argument of a registered prompt.
 func (s *Server) CompletePrompt(prompt, argument string, h Completer) error {
 	return s.names.setCompleter(plugin.KindPrompt, prompt, argument, h)
@@ -46,21 +42,5 @@ func (s *Server) complete(ctx context.Context, req *mcp.CompleteRequest) (*mcp.C
 	if err := s.permit(ctx, req, e.gate, a, absent.Completion); err != nil {
 		return nil, err
 	}
-	none := &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: []string{}}}
-	h := e.Completers[p.Argument.Name]
-	if h == nil {
-		return none, nil
-	}
-	var chosen map[string]string
-	if p.Context != nil {
-		chosen = p.Context.Arguments
-	}
-	values, err := h(ctx, p.Argument.Value, chosen)
-	if err != nil || len(values) == 0 {
-		return none, err
-	}
-	total := len(values)
-	return &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{
-		Values: values[:min(total, maxCompletions)], Total: total, HasMore: total > maxCompletions,
-	}}, nil
+	return e.Complete(ctx, req)
 }

@@ -19,6 +19,8 @@ func NewFactory(defaults *Options) *Factory {
 	if defaults != nil {
 		f.defaults = *defaults
 		f.defaults.Middleware = slices.Clone(defaults.Middleware)
+		f.defaults.Observe = slices.Clone(defaults.Observe)
+		f.defaults.RateLimits = slices.Clone(defaults.RateLimits)
 		f.defaults.StateKeys = slices.Clone(defaults.StateKeys)
 	}
 	return f

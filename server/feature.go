@@ -34,8 +34,9 @@ type Completer = plugin.Completer
 // AddRawTool and their like come down to.
 func (s *Server) AddFeature(f plugin.Feature) error {
 	return s.names.noted(f.Kind, f.Name(), func() error {
-		add, err := s.entries(&f)
-		if err == nil {
+		err := vet(&f)
+		add, wrong := s.entries(&f)
+		if err = errors.Join(err, wrong); err == nil {
 			err = s.trial(add)
 		}
 		if err == nil {
@@ -63,8 +64,32 @@ func (s *Server) remove(k plugin.Kind, names []string) {
 	s.install(now, now.without(gone), nil, gone)
 }
 
-// entries returns what the registry has to know of a feature and its aliases, or
-// all that is wrong with it by itself.
+// vet returns all that is wrong with a feature by itself, but for what keeps
+// [Server.entries] from making entries of it.
+func vet(f *plugin.Feature) error {
+	if f.Err != nil {
+		return nil // entries has it
+	}
+	var errs []error
+	switch {
+	case f.Tool != nil:
+		errs = append(errs, checkName(f.Name()), checkDescription(f.Tool.Description), checkSeen(f.Tool), checkSchemas(f.Tool))
+	case f.Prompt != nil:
+		errs = append(errs, checkName(f.Name()), checkDescription(f.Prompt.Description), checkSeen(f.Prompt))
+	case f.Resource != nil:
+		errs = append(errs, checkResourceURI(f.Name()), checkTitle(f.Resource.Name), checkSeen(f.Resource))
+	case f.Template != nil:
+		errs = append(errs, checkTitle(f.Template.Name), checkSeen(f.Template))
+	}
+	for _, alias := range f.Aliases {
+		if err := checkName(alias); err != nil {
+			errs = append(errs, fmt.Errorf("alias %q: %w", alias, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// entries returns what the registry has to know of a feature and its aliases.
 func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 	if f.Err != nil {
 		return nil, f.Err
@@ -73,17 +98,14 @@ func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 	var errs []error
 	switch {
 	case f.Tool != nil && f.CallTool != nil:
-		errs = append(errs, checkName(e.name), checkDescription(f.Tool.Description), checkSeen(f.Tool), checkSchemas(f.Tool))
 	case f.Prompt != nil && f.GetPrompt != nil:
-		errs = append(errs, checkName(e.name), checkDescription(f.Prompt.Description), checkSeen(f.Prompt))
 		for _, a := range f.Prompt.Arguments {
 			e.arguments = append(e.arguments, a.Name)
 		}
 	case f.Resource != nil && f.Read != nil:
-		errs = append(errs, checkResourceURI(e.name), checkTitle(f.Resource.Name), checkSeen(f.Resource))
 		e.mimeType = f.Resource.MIMEType
 	case f.Template != nil && f.Read != nil:
-		errs = append(errs, e.parseTemplate(), checkTitle(f.Template.Name), checkSeen(f.Template))
+		errs = append(errs, e.parseTemplate())
 		e.mimeType = f.Template.MIMEType
 	default:
 		return nil, errors.New("no definition, or no handler")
@@ -95,9 +117,6 @@ func (s *Server) entries(f *plugin.Feature) ([]*entry, error) {
 	e.gate, err = s.gate(f.Kind != plugin.KindTool || readOnly(f.Tool), f.Access)
 	all := []*entry{e}
 	for _, alias := range f.Aliases {
-		if err := checkName(alias); err != nil {
-			errs = append(errs, fmt.Errorf("alias %q: %w", alias, err))
-		}
 		all = append(all, &entry{
 			Feature: plugin.Feature{Kind: f.Kind, Owner: f.Owner}, name: alias, canonical: e.name, gate: new(gate),
 		})

@@ -151,8 +151,8 @@ type Options struct {
 	//
 	// Beside what is registered with [Server.Health], Run watches Audit,
 	// HTTP.SessionStore and HTTP.EventStore, those that have a method
-	// Check(ctx) error, as "audit", "sessions" and "session events", unless there
-	// are checks of these names already.
+	// Check(ctx) error, as "audit", "sessions" and "session events", and the
+	// plugins as "plugins", unless there are checks of these names already.
 	Admin Admin
 	// HealthResource adds the resource [HealthURI], for clients without a way to
 	// the admin listener. It shows details over stdio and where there is a Policy,

@@ -395,8 +395,50 @@ func TestPlugins_CompletionsGoThroughThem(t *testing.T) {
 	}
 }
 
+type intercepted struct {
+	part
+	mw mcp.Middleware
+}
+
+func (p *intercepted) Middleware() mcp.Middleware { return p.mw }
+
+func TestPlugins_MiddlewareIsAroundCompletions(t *testing.T) {
+	refuse := false
+	mw := func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			if p, ok := req.GetParams().(*mcp.CompleteParams); !ok || method != "completion/complete" || p.Argument.Value != "m" || req.GetSession() == nil {
+				t.Errorf("%s %T", method, req.GetParams())
+			}
+			if refuse {
+				return nil, mcperrors.Errorf(mcperrors.Conflict, "no")
+			}
+			return next(ctx, method, req)
+		}
+	}
+	srv := quiet(t, server.Options{}, &intercepted{part{"p", "1.0.0", func(r *plugin.Registrar) error {
+		_ = server.AddPrompt(r, server.Prompt{Name: "ask", Description: "A prompt."}, func(_ context.Context, in note) (string, error) { return in.Owner, nil })
+		return r.CompletePrompt("ask", "owner", func(_ context.Context, typed string, _ map[string]string) ([]string, error) { return []string{typed + "e"}, nil })
+	}}, mw})
+	c := mcptest.New(t, srv)
+	params := &mcp.CompleteParams{Ref: &mcp.CompleteReference{Type: "ref/prompt", Name: "ask"}, Argument: mcp.CompleteParamsArgument{Name: "owner", Value: "m"}}
+	res, err := c.Complete(t.Context(), params)
+	must(t, err)
+	if !slices.Equal(res.Completion.Values, []string{"me"}) {
+		t.Error(res.Completion.Values)
+	}
+	refuse = true
+	if res, err := c.Complete(t.Context(), params); err == nil {
+		t.Error("it completes what its middleware refuses:", res.Completion.Values)
+	}
+}
+
 // go-sdk tells clients after 10 ms without a change. Schemas of this size take it
-// longer than that, each.
+// longer than that, each: without notices that would be 9 of the two changes.
+//
+// Of the first change clients may hear four times where everything has to wait for
+// everything else: of a notice that was on its way for all that time, of the last
+// change, and of the mark that comes and goes once more. Of the second they hear
+// once.
 func TestRegister_OfSomethingThatTakesLongIsFewNotices(t *testing.T) {
 	properties := map[string]any{}
 	for i := range 20_000 {

@@ -109,8 +109,14 @@ type pluginHost struct{ *Server }
 
 // Vet implements [plugin.Host].
 func (h pluginHost) Vet(remove, add []*plugin.Feature) error {
+	var errs []error
+	for _, f := range add {
+		if err := vet(f); err != nil {
+			errs = append(errs, named(f.Kind, f.Name(), err))
+		}
+	}
 	entries, err := h.all(add)
-	if err != nil {
+	if err = errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
 	if err := h.trial(entries); err != nil {

@@ -91,7 +91,11 @@ func newServer(name, version string, given Options, plugins []plugin.Plugin) (*S
 	// Once, because a second call would wrap outside of this one.
 	s.mcp.AddReceivingMiddleware(s.stack())
 	s.mcp.AddSendingMiddleware(s.notices.middleware, s.sendUpdates)
-	if err := errors.Join(s.addInfo(), s.addEvents(), s.addHealthResource(), s.addPlugins(plugins)); err != nil {
+	err = errors.Join(s.addInfo(), s.addEvents(), s.addHealthResource())
+	if err == nil { // else they would be started for nothing
+		err = s.addPlugins(plugins)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("server %q: %w", name, err)
 	}
 	return s, nil

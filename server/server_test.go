@@ -295,3 +295,34 @@ func TestLog_HasOneRecordACall(t *testing.T) {
 		t.Errorf("outside of a call: %s", diff)
 	}
 }
+
+// Two that add to the same rules are not in each other's way.
+func TestFactory_WithAddsForOneOnly(t *testing.T) {
+	called := ""
+	mark := func(name string) mcp.Middleware {
+		return func(next mcp.MethodHandler) mcp.MethodHandler {
+			return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+				if method == "tools/call" {
+					called += name
+				}
+				return next(ctx, method, req)
+			}
+		}
+	}
+	observe := append(make([]mcp.Middleware, 0, 4), mark("house")) // with room behind it
+	house := server.NewFactory(&server.Options{Logger: zap.NewNop(), Observe: observe})
+	with := func(name string) *server.Factory {
+		return house.With(func(o *server.Options) { o.Observe = append(o.Observe, mark(name)) })
+	}
+	a, b := with("a"), with("b")
+	for f, want := range map[*server.Factory]string{a: "housea", b: "houseb"} {
+		srv, err := f.New("s", "1")
+		mustAdd(t, err)
+		mustAdd(t, server.AddTool(srv, tool("t"), func(context.Context, none) (none, error) { return none{}, nil }))
+		called = ""
+		mcptest.New(t, srv).Call("t", nil).OK()
+		if called != want {
+			t.Errorf("%q, want %q", called, want)
+		}
+	}
+}

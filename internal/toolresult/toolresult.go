@@ -12,6 +12,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
+// ErrorMetaKey is where _meta of a result that is an error has the error's code.
+const ErrorMetaKey = "io.github.trestle-mcp/error"
+
 // Own returns a copy of a handler's result: the SDK writes into what it sends,
 // and a handler may return the same result to many calls. A nil result is an
 // empty one.

@@ -84,7 +84,7 @@ type answered struct {
 func (c *client) do(ctx context.Context, out *outgoing, t *tool) (*answered, error) {
 	at, own := out.url, out.own
 	for hop := 0; ; hop++ {
-		req, secrets, err := c.request(ctx, out, at, own, t)
+		req, secrets, err := c.request(ctx, out, at, own, hop == 0, t)
 		if err != nil {
 			return nil, err
 		}
@@ -107,13 +107,16 @@ func (c *client) do(ctx context.Context, out *outgoing, t *tool) (*answered, err
 }
 
 // request makes one of its own for each hop: headers and secrets are for the
-// host of the base URL alone.
-func (c *client) request(ctx context.Context, out *outgoing, at *url.URL, own bool, t *tool) (*http.Request, []string, error) {
+// host of the base URL alone, and what callers put into headers is also for the
+// first host, which is that of the tool.
+func (c *client) request(ctx context.Context, out *outgoing, at *url.URL, own, first bool, t *tool) (*http.Request, []string, error) {
 	var secrets []string
 	u := *at
 	header := http.Header{}
-	if own {
+	if own || first {
 		header = out.header.Clone()
+	}
+	if own {
 		for _, f := range t.headers {
 			value, hidden, err := f.read(ctx)
 			if err != nil {

@@ -77,6 +77,22 @@ func TestCall_FollowsNoRedirectOfAPost(t *testing.T) {
 	}
 }
 
+func TestCall_TakesHeaderArgumentsToTheHostOfTheToolAlone(t *testing.T) {
+	third := serve(t, nil)
+	other := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, third.URL+"/z", http.StatusFound) })
+	u := serve(t, nil)
+	p := u.plugin(t, fmt.Sprintf("hosts: [%q, %q]\ntools: [{name: direct, description: d, url: %q, arguments: {h: {in: header, as: X-Arg}}}]\n",
+		other.host(), third.host(), other.URL+"/y"))
+	_, err := p.Call(t.Context(), "direct", `{"h":"mine"}`)
+	must(t, err)
+	if got := other.last(t).header.Get("X-Arg"); got != "mine" {
+		t.Errorf("it got %q", got)
+	}
+	if got := third.last(t).header.Get("X-Arg"); got != "" {
+		t.Errorf("where a redirect led got %q", got)
+	}
+}
+
 // A host that is listed is asked, without what signs in to the base URL.
 func TestCall_TakesSecretsToTheirHostAlone(t *testing.T) {
 	t.Setenv("HTTPTOOL_TEST_TOKEN", "canary-token")

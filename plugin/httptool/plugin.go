@@ -40,15 +40,15 @@ func New(spec *Spec, o *Options) (*Plugin, error) {
 	if o == nil {
 		o = &Options{}
 	}
+	if o.Allow != nil && spec.Check() == nil { // before any secret is looked for
+		if err := o.Allow(spec); err != nil {
+			return nil, fmt.Errorf("httptool: %s: not allowed here: %w", spec.Name, err)
+		}
+	}
 	m := new(mistakes)
 	s := spec.compile(true, m)
 	if err := m.err(); err != nil {
 		return nil, fmt.Errorf("httptool: %s: %w", printable(clip(spec.Name, 64)), err)
-	}
-	if o.Allow != nil {
-		if err := o.Allow(spec); err != nil {
-			return nil, fmt.Errorf("httptool: %s: not allowed here: %w", s.name, err)
-		}
 	}
 	p := &Plugin{service: s, client: newClient(s, o)}
 	for _, t := range s.tools {

@@ -13,6 +13,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/internal/redact"
+	"github.com/trestle-mcp/trestle/internal/toolresult"
 	"github.com/trestle-mcp/trestle/internal/yamljson"
 )
 
@@ -114,15 +115,12 @@ func (t *tool) failure(a *answered, o outcome, kind string) (*mcp.CallToolResult
 	return nil, e
 }
 
-// errorMetaKey is where the middleware puts the code of an error into a result.
-const errorMetaKey = "io.github.trestle-mcp/error"
-
 // told is an error as a result, so that a model sees its text whatever its code.
 func told(e *mcperrors.Error) *mcp.CallToolResult {
 	res := &mcp.CallToolResult{}
 	res.SetError(e)
 	res.Content = text(e.Text())
-	res.Meta = mcp.Meta{errorMetaKey: e.Data()}
+	res.Meta = mcp.Meta{toolresult.ErrorMetaKey: e.Data()}
 	return res
 }
 

@@ -124,6 +124,7 @@ func (d *Dir) apply(ctx context.Context, list []*change) (made, refused int64) {
 			}
 			made++
 			progress = true
+			d.options.Logger.Info("a plugin's file was taken", slog.String("file", printable(c.file.name)), slog.Bool("gone", c.gone))
 			c.file.settle(c)
 			if c.gone {
 				delete(d.files, c.file.name)

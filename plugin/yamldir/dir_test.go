@@ -39,6 +39,9 @@ func TestDir_AddsReplacesAndRemovesPlugins(t *testing.T) {
 	if got, want := h.Stats(), (yamldir.Stats{Files: 1, Looks: 7, Changes: 4}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+	if told := h.log.count("a plugin's file was taken"); told != 3 { // but for those of the start
+		t.Errorf("the log tells of %d", told)
+	}
 }
 
 func TestDir_KeepsTheLastGoodFile(t *testing.T) {

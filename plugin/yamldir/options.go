@@ -22,7 +22,7 @@ type Options struct {
 	// Setup says how a plugin is used, such as with a prefix before the names of
 	// its tools. Nil means as it is.
 	Setup func(*httptool.Plugin) plugin.Setup
-	// Logger is told at level info of each file that was taken, and at level error
+	// Logger is told at level info of each file that was taken later, and at level error
 	// of each that was not. Nil means no log.
 	Logger *slog.Logger
 }

@@ -64,7 +64,7 @@ func TestMetrics_CollectWhatOthersCount(t *testing.T) {
 		"trestle_projection_lag_events{projection=orders}":             7,
 		"trestle_projection_lag_seconds{projection=orders}":            3,
 		"trestle_projection_failed{projection=lost}":                   1,
-		"trestle_plugin_state{plugin=weather,state=enabled}":            1,
+		"trestle_plugin_state{plugin=weather,state=enabled}":           1,
 		"trestle_source_failures_total":                                1,
 	})
 	if _, ok := got["trestle_projection_lag_events{projection=lost}"]; ok {

@@ -12,7 +12,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"sync"
 
@@ -34,7 +33,7 @@ func main() {
 		opts.Addr = ""
 	}
 	if err := run(context.Background(), opts, *chaos, os.Stdout); err != nil { // until Ctrl-C
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }

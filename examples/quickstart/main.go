@@ -124,7 +124,7 @@ func main() {
 		}
 	}()
 	if err := srv.Run(context.Background()); err != nil { // until Ctrl-C; running calls end first
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }

@@ -62,7 +62,7 @@ func main() {
 	flag.TextVar(&c.redis, "redis", redisURL, "`URL` of the Redis that replicas share, or its host:port; default: REDIS_URL, or none")
 	flag.Parse()
 	if err := run(context.Background(), &c, os.Stdout, os.Stderr); err != nil { // until Ctrl-C; running calls end first
-		log.Print(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }

@@ -36,6 +36,7 @@ var packages = map[string]string{
 	"jsonrpc":   "github.com/modelcontextprotocol/go-sdk/jsonrpc",
 	"mcperrors": "github.com/trestle-mcp/trestle/errors", "pgxpool": "github.com/jackc/pgx/v5/pgxpool", "rueidis": "github.com/redis/rueidis",
 	"promhttp": "github.com/prometheus/client_golang/prometheus/promhttp", "sql": "database/sql", "pgx": "github.com/jackc/pgx/v5", "rand": "crypto/rand",
+	"sdktrace": "go.opentelemetry.io/otel/sdk/trace",
 }
 
 // ours are directories of packages that code on a page may use by their names.

@@ -1,6 +1,10 @@
 package pool
 
-import "context"
+import (
+	"context"
+
+	mcperrors "github.com/trestle-mcp/trestle/errors"
+)
 
 // Check returns nil if the pool can serve: it borrows a resource and validates
 // it, whether that is due or not. A pool whose resources are all lent is busy,
@@ -20,6 +24,9 @@ func (p *Pool[T]) Check(ctx context.Context) error {
 	lease, err := p.borrow(ctx, p.take, true)
 	if err != nil {
 		p.leave()
+		if mcperrors.CodeOf(err) == mcperrors.Exhausted && p.inUse.Load() >= int64(p.cfg.MaxSize) {
+			return nil // all are lent by now
+		}
 		return err
 	}
 	lease.Release()

@@ -428,6 +428,31 @@ func TestPool_LeakStacksAreRecordedFromTheStart(t *testing.T) {
 	})
 }
 
+func TestPool_CheckThatWaitedInVainAtABusyPoolIsNotIll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := pool.New(pool.Config[int]{MaxSize: 1, Create: func(context.Context) (int, error) {
+			<-time.After(time.Second)
+			return 1, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := make(chan pool.Lease[int])
+		go func() { taken <- acquire(t, p) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		checked := make(chan error)
+		go func() { checked <- p.Check(ctx) }() // nothing is lent yet
+		lease := <-taken
+		if err := <-checked; err != nil {
+			t.Errorf("got %v", err)
+		}
+		lease.Release()
+		mustClose(t, p)
+	})
+}
+
 func TestPool_CheckTellsIllFromBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}

@@ -125,7 +125,10 @@ func (s *Server) adminHandler() http.Handler {
 // operators lets only those in who see details.
 func (s *Server) operators(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.mayOperate(r) {
+		// A page of another site cannot read what it has the operator's browser ask
+		// for here, but could keep the server busy with profiles.
+		foreign := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Dest") != "document"
+		if foreign || !s.mayOperate(r) {
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -193,6 +194,38 @@ func TestHealthResource_IsForOperators(t *testing.T) {
 	c := mcptest.New(t, srv)
 	if _, err := c.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: server.HealthURI}); err == nil {
 		t.Error("it is there without the option")
+	}
+}
+
+func TestHealthResource_ShowsStrangersNoDetailsWhereTheHandlerIsMounted(t *testing.T) {
+	srv, _ := newServer(t, server.Options{HealthResource: true})
+	_, err := srv.Health().Register(health.Check{Name: "db", Optional: true, Checker: health.Func(func(context.Context) error { return nil })})
+	mustAdd(t, err)
+	t.Cleanup(func() { _ = srv.Health().Close(context.Background()) }) //nolint:usetesting // that of the test is over
+	h, err := srv.Handler()
+	mustAdd(t, err)
+	web := httptest.NewServer(h)
+	defer web.Close()
+	header := modernHeader("resources/read", server.HealthURI)
+	res := request(t, http.MethodPost, web.URL, `{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"`+server.HealthURI+`","_meta":{`+
+		`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`, header)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	mustAdd(t, err)
+	if !strings.Contains(string(body), "status") || strings.Contains(string(body), "db") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+func TestAdmin_WorksForNoPageOfAnotherSite(t *testing.T) {
+	srv, _ := run(t, server.Options{Addr: "127.0.0.1:0", Admin: server.Admin{Addr: "127.0.0.1:0", Pprof: true}})
+	for dest, want := range map[string]int{"image": http.StatusForbidden, "iframe": http.StatusForbidden, "document": http.StatusOK} {
+		res := request(t, http.MethodGet, "http://"+srv.AdminAddr()+"/debug/pprof/heap?gc=1", "",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": dest})
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d", dest, res.StatusCode)
+		}
 	}
 }
 

@@ -52,7 +52,8 @@ func (s *Server) addHealthResource() error {
 		URI: HealthURI, Name: "health", Title: "Health", MIMEType: "application/health+json",
 		Description: "How the server does: its state and, for operators, that of what it depends on.",
 	}, func(context.Context) (string, error) {
-		if s.opts.Addr == "" || s.opts.Policy != nil {
+		overHTTP := s.opts.Addr != "" || s.counted.Load() != nil
+		if !overHTTP || s.opts.Policy != nil {
 			return string(s.health.JSON()), nil
 		}
 		return `{"status":"` + s.health.Status().Word() + `"}`, nil

@@ -95,9 +95,6 @@ func (s *Server) serve(ctx context.Context) error {
 		return err
 	}
 	s.watchOptions()
-	if err := s.openAdmin(ctx); err != nil {
-		return err
-	}
 	if s.opts.Addr != "" {
 		return s.runHTTP(ctx)
 	}

@@ -31,6 +31,10 @@ func (s *Server) runHTTP(ctx context.Context) error {
 	if err := s.checkExposure(addr); err != nil {
 		return err
 	}
+	// Not before callers can connect: who is told that it is ready sends calls.
+	if err := s.openAdmin(ctx); err != nil {
+		return err
+	}
 	fresh := newConns{open: map[net.Conn]struct{}{}}
 	web := s.newWeb(s.leaving(s.mount(handler)))
 	web.ConnState = fresh.note

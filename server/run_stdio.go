@@ -15,6 +15,9 @@ import (
 
 // runStdio serves the process's parent, which may do whatever it may.
 func (s *Server) runStdio(ctx context.Context) error {
+	if err := s.openAdmin(ctx); err != nil {
+		return err
+	}
 	stdio := &transport.Stdio{
 		DrainTimeout: max(s.opts.DrainTimeout, time.Nanosecond), // to it, negative means no limit
 		Logger:       slogzap.New(s.log.Named("stdio"), slog.LevelWarn),

@@ -77,16 +77,20 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("panicked: %v", p.value) }
 
+var errGoexit = errors.New("ended its goroutine without returning")
+
 // guarded runs f on a goroutine of its own.
 func guarded(ctx context.Context, f func(context.Context) error) <-chan error {
 	done := make(chan error, 1)
 	go func() {
+		err := errGoexit
 		defer func() {
 			if p := recover(); p != nil {
-				done <- &panicError{p, debug.Stack()}
+				err = &panicError{p, debug.Stack()}
 			}
+			done <- err
 		}()
-		done <- f(ctx)
+		err = f(ctx)
 	}()
 	return done
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -168,6 +169,18 @@ func TestRun_APanicIsAnErrorAndNothingMore(t *testing.T) {
 		}
 		if !strings.Contains(log.String(), "sequence_test.go") {
 			t.Errorf("no stack in the log: %s", &log)
+		}
+	})
+}
+
+func TestRun_WorkAndHooksThatEndTheirGoroutinesHoldNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := shutdown.New(&shutdown.Options{Signals: noSignals})
+		s.Add(shutdown.Hook{Name: "bad", Run: func(context.Context) error { runtime.Goexit(); return nil }})
+		start := time.Now()
+		err := s.Run(t.Context(), func(context.Context) error { runtime.Goexit(); return nil })
+		if took := time.Since(start); strings.Count(fmt.Sprint(err), "without returning") != 2 || took != 0 {
+			t.Errorf("after %v: %v", took, err)
 		}
 	})
 }

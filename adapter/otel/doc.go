@@ -20,7 +20,8 @@
 // Give the provider a batch processor, as sdktrace.WithBatcher does: it drops spans while
 // its exporter is down. With a synchronous exporter each call would wait for it.
 // Who may call decides by the flags of traceparent which spans a parent-based sampler takes;
-// a server for strangers should have a sampler of its own.
+// a server for strangers should have a sampler of its own. One by ratio goes by the trace's
+// ID, which is the caller's, too.
 //
 // For pools, sessions and all else that adapter/prometheus counts, its registry
 // can be read by go.opentelemetry.io/contrib/bridges/prometheus.

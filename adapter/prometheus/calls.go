@@ -48,6 +48,7 @@ type calls struct {
 	inFlight atomic.Int64
 	table    *series.Table[*callSeries]
 	limited  sync.Map // rule to *atomic.Int64
+	rules    atomic.Int64
 }
 
 // callSeries are the numbers of one method and name.
@@ -86,13 +87,22 @@ func (c *calls) record(method string, req mcp.Request, took time.Duration, faile
 	}
 }
 
-// countLimited counts by the rule, which is named by who made the server, not
-// by callers.
+// maxRules bounds the labels of rules: a handler may hand on errors of others.
+const maxRules = 100
+
+// countLimited counts by the rule, which is named by who made the server, or
+// by a handler, not by callers.
 func (c *calls) countLimited(e *mcperrors.Error) {
 	rule, _ := e.Details["rule"].(string)
 	n, ok := c.limited.Load(rule)
 	if !ok {
-		n, _ = c.limited.LoadOrStore(rule, new(atomic.Int64))
+		if !series.Sound(rule) || c.rules.Load() >= maxRules {
+			rule = series.Other
+		}
+		var known bool
+		if n, known = c.limited.LoadOrStore(rule, new(atomic.Int64)); !known {
+			c.rules.Add(1)
+		}
 	}
 	n.(*atomic.Int64).Add(1) //nolint:errcheck // holds nothing else
 }

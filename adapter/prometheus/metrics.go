@@ -3,6 +3,7 @@ package prometheus
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -52,8 +53,14 @@ func New(opts *Options) (*Metrics, error) {
 	if o.Buckets == nil {
 		o.Buckets = defaultBuckets
 	}
-	if !slices.IsSorted(o.Buckets) {
-		return nil, errors.New("prometheus: Options.Buckets do not go upwards")
+	o.Buckets = slices.Clone(o.Buckets)
+	if n := len(o.Buckets); n > 0 && math.IsInf(o.Buckets[n-1], +1) {
+		o.Buckets = o.Buckets[:n-1] // there is always one of those
+	}
+	for i, b := range o.Buckets {
+		if math.IsNaN(b) || math.IsInf(b, 0) || i > 0 && b <= o.Buckets[i-1] {
+			return nil, errors.New("prometheus: Options.Buckets do not go upwards")
+		}
 	}
 	m := &Metrics{registry: o.Registry, calls: newCalls(o.MaxNames, o.Buckets), sources: newSources()}
 	all := []prom.Collector{m.calls, m.sources}
@@ -78,6 +85,7 @@ func (m *Metrics) Registry() *prom.Registry { return m.registry }
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		MaxRequestsInFlight: 2, Timeout: 10 * time.Second, ErrorHandling: promhttp.ContinueOnError,
+		Registry: m.registry, // counts what could not be gathered, such as two pools of one name
 	}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -191,7 +192,7 @@ func BenchmarkMiddleware(b *testing.B) {
 
 func TestMiddleware_DurationsAreInTheirBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMetrics(t, &prometheus.Options{Buckets: []float64{.01, .02, .05}})
+		m := newMetrics(t, &prometheus.Options{Buckets: []float64{.01, .02, .05, math.Inf(1)}})
 		for _, took := range []time.Duration{0, 10 * time.Millisecond, 30 * time.Millisecond, time.Second} {
 			_, _ = chain(m, func(context.Context, string, mcp.Request) (mcp.Result, error) {
 				<-time.After(took)
@@ -219,7 +220,32 @@ func TestMiddleware_DurationsAreInTheirBuckets(t *testing.T) {
 }
 
 func TestNew_RefusesBucketsInDisorder(t *testing.T) {
-	if _, err := prometheus.New(&prometheus.Options{Buckets: []float64{2, 1}}); err == nil {
-		t.Error("taken")
+	for _, buckets := range [][]float64{{2, 1}, {1, 1}, {math.NaN()}, {math.Inf(1), math.Inf(1)}} {
+		if _, err := prometheus.New(&prometheus.Options{Buckets: buckets}); err == nil {
+			t.Errorf("%v: taken", buckets)
+		}
+	}
+}
+
+// An upstream's error that a handler hands on may hold anything. A label that is
+// no text would end the process in the next scrape.
+func TestMiddleware_RulesThatHandlersMakeUpAreBounded(t *testing.T) {
+	m := newMetrics(t, nil)
+	for i := range 200 {
+		err := (ratelimit.Decision{Rule: fmt.Sprint("rule_", i), RetryAfter: 1}).Err()
+		if i == 0 {
+			err = (ratelimit.Decision{Rule: "\xff", RetryAfter: 1}).Err()
+		}
+		_, _ = chain(m, answers(nil, err))(t.Context(), "tools/call", toolCall("add"))
+	}
+	series := 0
+	got := gather(t, m)
+	for name := range got {
+		if strings.HasPrefix(name, "trestle_rate_limited_total") {
+			series++
+		}
+	}
+	if series != 100 || got["trestle_rate_limited_total{rule=_other}"] != 101 {
+		t.Errorf("%d series, %v others", series, got["trestle_rate_limited_total{rule=_other}"])
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/trestle-mcp/trestle/adapter/prometheus"
+	"github.com/trestle-mcp/trestle/plugin"
 )
 
 // labelsOf returns the labels of every metric there is.
@@ -158,6 +159,25 @@ func TestDashboardAndAlerts_UseMetricsThatThereAre(t *testing.T) {
 		if strings.HasPrefix(name, "trestle_") && !shown[name] && !shown[strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count")] &&
 			!shown[strings.TrimSuffix(name, "_bucket")] {
 			t.Errorf("no panel shows %s", name)
+		}
+	}
+}
+
+func TestAlerts_NameStatesThatPluginsHave(t *testing.T) {
+	states := []string{string(plugin.Enabled), string(plugin.Disabled), string(plugin.Tripped), string(plugin.Waiting)}
+	raw, err := os.ReadFile("alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`trestle_plugin_state\{state=~?"([^"]+)"`).FindAllStringSubmatch(string(raw), -1)
+	if len(found) == 0 {
+		t.Fatal("no alert on the state of plugins")
+	}
+	for _, m := range found {
+		for state := range strings.SplitSeq(m[1], "|") {
+			if !slices.Contains(states, state) {
+				t.Errorf("no plugin is ever %q", state)
+			}
 		}
 	}
 }

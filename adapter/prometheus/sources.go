@@ -3,6 +3,7 @@ package prometheus
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	prom "github.com/prometheus/client_golang/prometheus"
@@ -93,7 +94,8 @@ type Projection struct {
 	Failed bool          // it has stopped, and will not catch up by itself
 }
 
-// Projections adds what fn returns each time. Names have to differ.
+// Projections adds what fn returns each time. Names have to differ. What fn has
+// not returned within 5 seconds is left out, and counted as a failure.
 func (m *Metrics) Projections(fn func() []Projection) {
 	m.sources.add(func(emit emitter) {
 		for _, p := range fn() {
@@ -108,10 +110,11 @@ func (m *Metrics) Projections(fn func() []Projection) {
 	})
 }
 
-// A Plugin is the state of a plugin, in a few words of its manager.
+// A Plugin is the state of a plugin, in the word of its manager: a plugin.State.
 type Plugin struct{ Name, State string }
 
-// Plugins adds what fn returns each time. Names have to differ.
+// Plugins adds what fn returns each time, as Projections does. Names have to
+// differ.
 func (m *Metrics) Plugins(fn func() []Plugin) {
 	m.sources.add(func(emit emitter) {
 		for _, p := range fn() {
@@ -134,20 +137,32 @@ type emitter func(desc *prom.Desc, value float64, labels ...string)
 type sources struct {
 	mu       sync.Mutex
 	servers  []func() server.Stats
-	others   []func(emitter)
+	all      []*source // the first asks servers
 	failures prom.Counter
 }
 
+// A source is what somebody else counts.
+type source struct {
+	fn   func(emitter)
+	left atomic.Int64 // askers that nobody waits for any more
+}
+
+// patience is how long sources have to answer, all together. It is less than
+// who scrapes waits.
+const patience = 5 * time.Second
+
 func newSources() *sources {
-	return &sources{failures: prom.NewCounter(prom.CounterOpts{
-		Name: "trestle_source_failures_total", Help: "Panics of parts that were asked for their numbers.",
+	s := &sources{failures: prom.NewCounter(prom.CounterOpts{
+		Name: "trestle_source_failures_total", Help: "Panics of parts that were asked for their numbers, and parts that did not answer.",
 	})}
+	s.add(s.emitServers)
+	return s
 }
 
 func (s *sources) add(fn func(emitter)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.others = append(s.others, fn)
+	s.all = append(s.all, &source{fn: fn})
 }
 
 // Describe implements [prom.Collector].
@@ -159,38 +174,75 @@ func (s *sources) Describe(ch chan<- *prom.Desc) {
 }
 
 // Collect implements [prom.Collector]. One that panics costs only its own
-// numbers. The lock is not held, as others may take their time.
+// numbers, and so does one that hangs, which is not asked again before it has
+// answered. The lock is not held, as others may take their time.
 func (s *sources) Collect(ch chan<- prom.Metric) {
 	s.mu.Lock()
-	servers, others := slices.Clip(s.servers), slices.Clip(s.others)
+	all := slices.Clip(s.all)
 	s.mu.Unlock()
-	if len(servers) > 0 {
-		s.guard(ch, func(emit emitter) { emitServers(emit, servers) })
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	type answer struct {
+		src     *source
+		metrics []prom.Metric
 	}
-	for _, fn := range others {
-		s.guard(ch, fn)
+	answers, gone := make(chan answer), make(chan struct{})
+	waiting := map[*source]bool{}
+	for _, src := range all {
+		if src.left.Load() > 0 {
+			s.failures.Inc()
+			continue
+		}
+		waiting[src] = true
+		go func() {
+			metrics := s.ask(src)
+			select {
+			case answers <- answer{src, metrics}:
+			case <-gone:
+				src.left.Add(-1)
+			}
+		}()
 	}
+	for late := false; len(waiting) > 0 && !late; {
+		select {
+		case a := <-answers:
+			delete(waiting, a.src)
+			for _, m := range a.metrics {
+				ch <- m
+			}
+		case <-timer.C:
+			late = true
+		}
+	}
+	for src := range waiting {
+		src.left.Add(1)
+		s.failures.Inc()
+	}
+	close(gone)
 	s.failures.Collect(ch)
 }
 
-// guard hands on what fn emits, if it does not panic.
-func (s *sources) guard(ch chan<- prom.Metric, fn func(emitter)) {
-	var all []prom.Metric
+// ask returns what src emits, if it does not panic.
+func (s *sources) ask(src *source) (all []prom.Metric) {
 	defer func() {
 		if recover() != nil {
 			s.failures.Inc()
-			return
-		}
-		for _, m := range all {
-			ch <- m
+			all = nil
 		}
 	}()
-	fn(func(desc *prom.Desc, value float64, labels ...string) {
+	src.fn(func(desc *prom.Desc, value float64, labels ...string) {
 		all = append(all, prom.MustNewConstMetric(desc, described[desc], value, labels...))
 	})
+	return all
 }
 
-func emitServers(emit emitter, servers []func() server.Stats) {
+func (s *sources) emitServers(emit emitter) {
+	s.mu.Lock()
+	servers := slices.Clip(s.servers)
+	s.mu.Unlock()
+	if len(servers) == 0 {
+		return
+	}
 	var sum server.Stats
 	for _, stats := range servers {
 		s := stats()

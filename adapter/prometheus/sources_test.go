@@ -2,7 +2,12 @@ package prometheus_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -45,7 +50,7 @@ func TestMetrics_CollectWhatOthersCount(t *testing.T) {
 			{Name: "orders", Behind: 7, Age: 3 * time.Second}, {Name: "lost", Behind: -1, Age: -1, Failed: true},
 		}
 	})
-	m.Plugins(func() []prometheus.Plugin { return []prometheus.Plugin{{Name: "weather", State: "active"}} })
+	m.Plugins(func() []prometheus.Plugin { return []prometheus.Plugin{{Name: "weather", State: "enabled"}} })
 	m.Plugins(func() []prometheus.Plugin { panic("boom") })
 	got := gather(t, m)
 	want(t, got, map[string]float64{
@@ -59,7 +64,7 @@ func TestMetrics_CollectWhatOthersCount(t *testing.T) {
 		"trestle_projection_lag_events{projection=orders}":             7,
 		"trestle_projection_lag_seconds{projection=orders}":            3,
 		"trestle_projection_failed{projection=lost}":                   1,
-		"trestle_plugin_state{plugin=weather,state=active}":            1,
+		"trestle_plugin_state{plugin=weather,state=enabled}":           1,
 		"trestle_source_failures_total":                                1,
 	})
 	if _, ok := got["trestle_projection_lag_events{projection=lost}"]; ok {
@@ -106,4 +111,76 @@ func TestMetrics_OfAServer(t *testing.T) {
 		"trestle_gate_limit":     9,
 		"trestle_gate_in_flight": 0,
 	})
+}
+
+func TestSources_OneThatHangsCostsOnlyItsOwnNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMetrics(t, nil)
+		asked, answer := 0, make(chan struct{})
+		m.Projections(func() []prometheus.Projection {
+			asked++
+			<-answer
+			return []prometheus.Projection{{Name: "stuck"}}
+		})
+		m.Plugins(func() []prometheus.Plugin { return []prometheus.Plugin{{Name: "weather", State: "enabled"}} })
+		start := time.Now()
+		for i := range 3 {
+			got := gather(t, m)
+			want(t, got, map[string]float64{
+				"trestle_plugin_state{plugin=weather,state=enabled}": 1,
+				"trestle_source_failures_total":                      float64(i + 1),
+			})
+		}
+		if took := time.Since(start); took != 5*time.Second || asked != 1 {
+			t.Errorf("three scrapes took %v and asked %d times", took, asked)
+		}
+		close(answer)
+		synctest.Wait()
+		want(t, gather(t, m), map[string]float64{"trestle_projection_failed{projection=stuck}": 0, "trestle_source_failures_total": 3})
+	})
+}
+
+func TestSources_AreAskedByTwoScrapesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMetrics(t, nil)
+		m.Plugins(func() []prometheus.Plugin {
+			<-time.After(time.Second)
+			return []prometheus.Plugin{{Name: "weather", State: "enabled"}}
+		})
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				want(t, gather(t, m), map[string]float64{
+					"trestle_plugin_state{plugin=weather,state=enabled}": 1, "trestle_source_failures_total": 0,
+				})
+			})
+		}
+		wg.Wait()
+	})
+}
+
+func TestHandler_CountsWhatItCannotGather(t *testing.T) {
+	m := newMetrics(t, nil)
+	for range 2 { // of one name
+		m.Plugins(func() []prometheus.Plugin { return []prometheus.Plugin{{Name: "weather", State: "enabled"}} })
+	}
+	h := m.Handler()
+	for range 2 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "trestle_plugin_state{") {
+			t.Errorf("%d %.200s", w.Code, w.Body)
+		}
+	}
+	families, _ := m.Registry().Gather() // its error is what is counted
+	for _, f := range families {
+		if f.GetName() == "promhttp_metric_handler_errors_total" {
+			for _, s := range f.GetMetric() {
+				if s.GetLabel()[0].GetValue() == "gathering" && s.GetCounter().GetValue() == 2 {
+					return
+				}
+			}
+		}
+	}
+	t.Error("nothing is counted")
 }

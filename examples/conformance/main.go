@@ -12,11 +12,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"sync"
 
 	"github.com/trestle-mcp/trestle/server"
+	"github.com/trestle-mcp/trestle/shutdown"
 )
 
 func main() {
@@ -33,7 +33,8 @@ func main() {
 		opts.Addr = ""
 	}
 	if err := run(context.Background(), opts, *chaos, os.Stdout); err != nil { // until Ctrl-C
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }
 

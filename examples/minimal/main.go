@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/trestle-mcp/trestle/server"
+	"github.com/trestle-mcp/trestle/shutdown"
 )
 
 // AddIn are the arguments of add. The tags make the schema that clients see, and
@@ -43,6 +44,6 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		os.Exit(shutdown.ExitCode(err))
 	}
 }

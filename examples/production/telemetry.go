@@ -32,6 +32,12 @@ func (a *assembly) measure() error {
 func (a *assembly) expose(srv *server.Server, readers *pool.Pool[reader]) {
 	a.metrics.Server(srv)
 	a.metrics.Pool(readers)
+	a.metrics.Plugins(func() (all []prometheus.Plugin) {
+		for _, p := range srv.Plugins().List() {
+			all = append(all, prometheus.Plugin{Name: p.Name, State: string(p.State)})
+		}
+		return all
+	})
 	if a.opts.Auth != nil {
 		a.metrics.Guard(a.opts.Auth)
 		a.metrics.Policy(a.opts.Policy)

@@ -16,6 +16,7 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/server"
+	"github.com/trestle-mcp/trestle/shutdown"
 )
 
 // The tags describe arguments to the model, and are enforced before a handler runs.
@@ -123,7 +124,8 @@ func main() {
 		}
 	}()
 	if err := srv.Run(context.Background()); err != nil { // until Ctrl-C; running calls end first
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 
 	"github.com/trestle-mcp/trestle/secret"
 	"github.com/trestle-mcp/trestle/server"
+	"github.com/trestle-mcp/trestle/shutdown"
 )
 
 // config is what the flags say.
@@ -61,7 +62,8 @@ func main() {
 	flag.TextVar(&c.redis, "redis", redisURL, "`URL` of the Redis that replicas share, or its host:port; default: REDIS_URL, or none")
 	flag.Parse()
 	if err := run(context.Background(), &c, os.Stdout, os.Stderr); err != nil { // until Ctrl-C; running calls end first
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(shutdown.ExitCode(err)) // another one after a second Ctrl-C, which ends all at once
 	}
 }
 

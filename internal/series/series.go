@@ -130,12 +130,13 @@ func proves(code mcperrors.Code) bool {
 	}
 }
 
-// sound reports whether k can be a label. What is longer, or no text, is no
-// name of a tool.
 func sound(k Key) bool {
-	return len(k.Method) <= maxName && len(k.Name) <= maxName && utf8.ValidString(k.Method) && utf8.ValidString(k.Name) &&
-		k.Name != Other && k.Method != Other
+	return Sound(k.Method) && Sound(k.Name) && k.Name != Other && k.Method != Other
 }
+
+// Sound reports whether s can be a label. What is longer, or no text, is no
+// name of a tool.
+func Sound(s string) bool { return len(s) <= maxName && utf8.ValidString(s) }
 
 // All returns every series there is.
 func (t *Table[S]) All() map[Key]S { return *t.known.Load() }

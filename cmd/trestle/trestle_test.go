@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,4 +178,17 @@ func TestToken_IsTakenFromTheEnvironment(t *testing.T) {
 	if header.Get("Authorization") != "mine" {
 		t.Errorf("%v", header)
 	}
+}
+
+func TestTarget_SaysWhereAServerMayBe(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	trestle(t, "", "inspect", web.URL).wants(t, exitUnreachable, "try "+web.URL+"/mcp")
+	if r := trestle(t, "", "inspect", web.URL+"/mcp"); strings.Contains(r.err, "try") {
+		t.Error(r.err)
+	}
+}
+
+func TestVersion_IsTold(t *testing.T) {
+	trestle(t, "", "--version").wants(t, exitOK, "trestle version ")
 }

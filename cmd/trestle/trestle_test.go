@@ -189,6 +189,12 @@ func TestTarget_SaysWhereAServerMayBe(t *testing.T) {
 	}
 }
 
+func TestConform_StartsAServerAgainThatItBroughtDown(t *testing.T) {
+	t.Setenv(serveVariable, "frail")
+	trestle(t, "", "conform", "--", os.Args[0]).wants(t, exitFailed,
+		"FAIL broken-json (2025-11-25)", "ok   ping (2025-11-25)", "FAIL broken-json (2026-07-28)", "ok   result-type (2026-07-28)")
+}
+
 func TestVersion_IsTold(t *testing.T) {
 	trestle(t, "", "--version").wants(t, exitOK, "trestle version ")
 }

@@ -47,7 +47,7 @@ func Conform(t *testing.T, srv *server.Server, opts ...Option) {
 // hold makes a subtest of each rule.
 func hold(t *testing.T, wire conform.Wire, version string) {
 	t.Helper()
-	results, err := conform.Run(t.Context(), wire, version)
+	results, err := conform.Run(t.Context(), wire, version, conform.Options{})
 	for _, r := range results {
 		t.Run(r.Rule, func(t *testing.T) {
 			t.Helper()

@@ -125,7 +125,7 @@ func conformed(t *testing.T, version string, s spoil) []conform.Result {
 		_, _ = io.WriteString(w, body)
 	}))
 	defer web.Close()
-	results, err := conform.Run(t.Context(), &conform.HTTP{URL: web.URL, Client: web.Client()}, version)
+	results, err := conform.Run(t.Context(), &conform.HTTP{URL: web.URL, Client: web.Client()}, version, conform.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestConform_NamesAServerThatIsNone(t *testing.T) {
 		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`)
 	})} {
 		web := httptest.NewServer(h)
-		if _, err := conform.Run(t.Context(), &conform.HTTP{URL: web.URL}, "2025-11-25"); err == nil {
+		if _, err := conform.Run(t.Context(), &conform.HTTP{URL: web.URL}, "2025-11-25", conform.Options{}); err == nil {
 			t.Error("no error")
 		}
 		web.Close()

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
@@ -20,7 +21,7 @@ import (
 //	weather.Tool("forecast").Answers(Forecast{Celsius: 21}).Fails(mcperrors.Unavailable, "down")
 //	app := newApp(weather.URL())
 //	...
-//	if calls := weather.Tool("forecast").Calls(); len(calls) != 2 { ... }
+//	weather.Tool("forecast").Called(ForecastIn{City: "Oslo"}, ForecastIn{City: "Rome"})
 //
 // It is safe for concurrent use.
 type Double struct {
@@ -59,6 +60,9 @@ func (d *Double) URL() string {
 // A DoubleTool is a tool of a [Double]. It takes any arguments. Without a script
 // it answers with an empty object.
 type DoubleTool struct {
+	tb   testing.TB
+	name string
+
 	mu     sync.Mutex
 	script []reply
 	calls  []json.RawMessage
@@ -75,7 +79,7 @@ func (d *Double) Tool(name string) *DoubleTool {
 	if t, known := d.all[name]; known {
 		return t
 	}
-	t := new(DoubleTool)
+	t := &DoubleTool{tb: d.tb, name: name}
 	d.all[name] = t
 	err := d.srv.AddRawTool(&mcp.Tool{
 		Name: name, Description: "Stands for " + name + ".", InputSchema: map[string]any{"type": "object"},
@@ -121,6 +125,24 @@ func (t *DoubleTool) Calls() []json.RawMessage {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]json.RawMessage(nil), t.calls...)
+}
+
+// Called fails the test unless the calls so far had these arguments, compared as
+// JSON, in this order; without arguments, unless there was no call.
+func (t *DoubleTool) Called(want ...any) *DoubleTool {
+	t.tb.Helper()
+	w, err := normal(append([]any{}, want...))
+	if err != nil {
+		t.tb.Fatalf("mcptest: the double's %s: want what is no JSON: %v", t.name, err)
+	}
+	g, err := normal(append([]json.RawMessage{}, t.Calls()...))
+	if err != nil {
+		t.tb.Fatalf("mcptest: the double's %s was called with what is no JSON: %v", t.name, err)
+	}
+	if diff := cmp.Diff(w, g); diff != "" {
+		t.tb.Errorf("mcptest: the double's %s was called otherwise (-want +got):\n%s", t.name, diff)
+	}
+	return t
 }
 
 // next notes a call, and returns what the script has for it.

@@ -1,6 +1,7 @@
 package mcptest_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -25,6 +26,18 @@ func TestDouble_FollowsItsScriptAndRemembersItsCalls(t *testing.T) {
 	calls := d.Tool("forecast").Calls()
 	if len(calls) != 4 || string(calls[0]) != `{"a":1,"b":2}` {
 		t.Errorf("calls %s", calls)
+	}
+
+	d.Tool("silent").Called(struct{}{})
+	d.Tool("forecast").Called(addIn{1, 2}, struct{}{}, struct{}{}, struct{}{})
+	d.Tool("never").Called()
+	if got := failed(t, func(tb testing.TB) {
+		d := mcptest.NewDouble(tb)
+		d.Tool("forecast").Called()
+		mcptest.New(tb, d.Server()).Call("forecast", addIn{1, 2}).OK()
+		d.Tool("forecast").Called(addIn{1, 3})
+	}); !strings.Contains(got, "-want +got") || !strings.Contains(got, "forecast") {
+		t.Errorf("another call: %q", got)
 	}
 
 	d.Tool("slow").Hangs()

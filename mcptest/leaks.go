@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -87,13 +88,16 @@ func (l *leaks) look(id string) string {
 	return strings.Join(labeled(id), "\n")
 }
 
-// kept are goroutines that are started when they are first needed, and kept for
-// others who come: they are not the client's.
-var kept = []string{
-	"trestle/transport.(*loopConn).Read", // sessions that serve all modern callers
-	"trestle/plugin.(*Manager).again",    // the time until a circuit is tried again
-	"net/http.(*persistConn).",           // a tool's connections to other servers
-	"database/sql.(*DB).",
+// kept are goroutines that a server starts when they are first needed and keeps:
+// they are not the client's. Each is known by all of some calls in its stack.
+var kept = [][]string{
+	{"trestle/transport.(*loopConn).Read"}, // sessions that serve all modern callers
+	{"trestle/plugin.(*Manager).again"},    // the time until a circuit is tried again
+	// An idle connection to an upstream. One whose answer nobody reads waits elsewhere.
+	{"net/http.(*persistConn).readLoop", "bufio.(*Reader).Peek"},
+	{"net/http.(*persistConn).writeLoop"},
+	{"clientConnReadLoop).run"}, // HTTP/2
+	{"database/sql.(*DB)."},
 }
 
 // labeled returns the stacks of the goroutines with a label.
@@ -105,18 +109,13 @@ func labeled(id string) []string {
 	var stacks []string
 	mark := strconv.Quote(leakLabel) + ":" + strconv.Quote(id)
 	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
-		if strings.Contains(stack, mark) && !containsAny(stack, kept) {
+		if strings.Contains(stack, mark) && !slices.ContainsFunc(kept, func(calls []string) bool { return containsAll(stack, calls) }) {
 			stacks = append(stacks, stack)
 		}
 	}
 	return stacks
 }
 
-func containsAny(s string, parts []string) bool {
-	for _, p := range parts {
-		if strings.Contains(s, p) {
-			return true
-		}
-	}
-	return false
+func containsAll(s string, parts []string) bool {
+	return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(s, p) })
 }

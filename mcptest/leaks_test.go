@@ -2,6 +2,10 @@ package mcptest_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +48,54 @@ func TestNew_TellsWhatATestLeavesBehind(t *testing.T) {
 	}
 	leases = 0
 	mcptest.New(t, newServer(t), mcptest.NoneLeft("pool leases", func() int { return leases }))
+}
+
+// What a tool keeps of an upstream is not the client's: connections that idle.
+// One whose answer is not read is lost.
+func TestNew_LeavesIdleConnectionsToTheServer(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 1<<20))
+	}))
+	defer upstream.Close()
+	pool := new(http.Transport)
+	defer pool.CloseIdleConnections()
+	unread := make(chan io.Closer, 1)
+	srv := newServer(t)
+	err := server.AddTool(srv, server.Tool{Name: "fetch", Description: "Ask the upstream."},
+		func(ctx context.Context, in struct {
+			Read bool `json:"read"`
+		},
+		) (string, error) {
+			req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, upstream.URL, http.NoBody)
+			if err != nil {
+				return "", err
+			}
+			res, err := (&http.Client{Transport: pool}).Do(req)
+			if err != nil {
+				return "", err
+			}
+			if !in.Read {
+				unread <- res.Body
+				return "", nil
+			}
+			_, err = io.Copy(io.Discard, res.Body)
+			return "", errors.Join(err, res.Body.Close())
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := failed(t, func(tb testing.TB) {
+		mcptest.New(tb, srv).Call("fetch", map[string]bool{"read": true}).OK()
+	}); got != "" {
+		t.Errorf("an idle connection: %q", got)
+	}
+	pool.CloseIdleConnections() // it is the first client's
+	if got := failed(t, func(tb testing.TB) {
+		mcptest.New(tb, srv, mcptest.Patience(time.Second)).Call("fetch", map[string]bool{"read": false}).OK()
+	}); !strings.Contains(got, "readLoop") {
+		t.Errorf("an answer that nobody read: %q", got)
+	}
+	_ = (<-unread).Close()
 }
 
 func forgotten(end <-chan struct{}) { <-end }

@@ -35,7 +35,7 @@ func Load(tb testing.TB, srv *server.Server, plan Plan, opts ...Option) *LoadRep
 	tb.Helper()
 	cfg := configure(opts)
 	web, token := serveHTTP(tb, srv, cfg)
-	target := load.Target{URL: web.URL, Version: cfg.version, Header: http.Header{}}
+	target := load.Target{URL: web.URL, Version: cfg.version, Header: http.Header{}, Through: cfg.faults.http}
 	if token != "" {
 		target.Header.Set("Authorization", "Bearer "+token)
 	}

@@ -16,6 +16,13 @@ func TestLoad_CallsAsAPrincipalAndIsHeldToABudget(t *testing.T) {
 		t.Errorf("%d calls", report.Calls)
 	}
 
+	faults := &mcptest.Faults{Seed: 1, Drops: 1}
+	plan.Clients = 1
+	dropped := mcptest.Load(t, newServer(t), plan, mcptest.Through(faults))
+	if dropped.Failed != 20 || dropped.Errors["connection"] != 20 {
+		t.Errorf("through dropped connections: %v", dropped)
+	}
+
 	plan.Mix[0].Args = func(int) any { return addIn{A: -1} }
 	got := failed(t, func(tb testing.TB) {
 		mcptest.Within(tb, mcptest.Load(tb, newServer(t), plan), mcptest.Budget{P50: 1, P99: 1, Rate: 1e12})

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/zap"
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
@@ -27,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "docs":
 		newOne = newDocsServer
+	case "frail":
+		serveFrail()
+		return
 	}
 	srv, err := newOne()
 	if err == nil {
@@ -35,6 +41,20 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		os.Exit(1)
 	}
+}
+
+// serveFrail serves stdio until the first line that is no JSON.
+func serveFrail() {
+	in, out := io.Pipe()
+	go func() {
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() && json.Valid(lines.Bytes()) {
+			_, _ = out.Write(append(lines.Bytes(), '\n')) // a pipe that is read below
+		}
+		os.Exit(1)
+	}()
+	server := mcp.NewServer(&mcp.Implementation{Name: "frail", Version: "1"}, nil)
+	_ = server.Run(context.Background(), &mcp.IOTransport{Reader: in, Writer: os.Stdout})
 }
 
 type in struct {

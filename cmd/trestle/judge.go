@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 
@@ -74,10 +75,14 @@ rules of the other. It ends with 1 if a rule is not kept.`,
 			if len(t.rest) > 0 {
 				return usage("conform takes one server, not also %q", t.rest)
 			}
+			opts := conform.Options{Each: a.printRule}
+			if c.Flags().Changed("timeout") {
+				opts.Timeout = a.target.timeout
+			}
 			var all []conform.Result
 			var unspoken []error
 			for _, version := range []string{era.LastLegacy, era.FirstModern} {
-				results, err := a.conform(c.Context(), t, version)
+				results, err := a.conform(c.Context(), t, version, opts)
 				if err != nil {
 					unspoken = append(unspoken, err)
 				}
@@ -91,38 +96,75 @@ rules of the other. It ends with 1 if a rule is not kept.`,
 	})
 }
 
-func (a *app) conform(ctx context.Context, t target, version string) ([]conform.Result, error) {
+func (a *app) conform(ctx context.Context, t target, version string, opts conform.Options) ([]conform.Result, error) {
 	if t.url != "" {
 		header, err := a.target.header()
 		if err != nil {
 			return nil, err
 		}
-		return conform.Run(ctx, &conform.HTTP{URL: t.url, Header: header}, version)
+		return conform.Run(ctx, &conform.HTTP{URL: t.url, Header: header}, version, opts)
 	}
+	end := func() {}
+	defer func() { end() }()
+	start := func() (io.Writer, io.Reader, error) {
+		end()
+		in, out, stop, err := a.start(ctx, t.command)
+		if err == nil {
+			end = stop
+		}
+		return in, out, err
+	}
+	in, out, err := start()
+	if err != nil {
+		return nil, &exitError{exitUnreachable, err}
+	}
+	wire := conform.NewStdio(in, out)
+	wire.Again = start
+	return conform.Run(ctx, wire, version, opts)
+}
+
+// start starts a command, and returns its standard input and output, and what
+// ends it.
+func (a *app) start(ctx context.Context, words []string) (io.Writer, io.Reader, func(), error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	command := exec.CommandContext(ctx, t.command[0], t.command[1:]...) //nolint:gosec // what the user asked for
+	command := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // what the user asked for
 	command.Stderr = a.err
 	in, err := command.StdinPipe()
 	if err != nil {
-		return nil, err
+		cancel()
+		return nil, nil, nil, err
 	}
 	out, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
 	if err != nil {
-		return nil, err
+		cancel()
+		return nil, nil, nil, err
 	}
-	if err := command.Start(); err != nil {
-		return nil, &exitError{exitUnreachable, err}
-	}
-	defer func() {
+	return in, out, func() {
 		_ = in.Close()
 		cancel()
 		_ = command.Wait() // it was ended
-	}()
-	return conform.Run(ctx, conform.NewStdio(in, out), version)
+	}, nil
 }
 
-// judge writes the results, and fails if there is a rule that was not kept.
+// printRule writes how a rule was kept, for people.
+func (a *app) printRule(r conform.Result) {
+	if a.json {
+		return
+	}
+	color := green
+	switch {
+	case !r.OK():
+		color = red
+	case r.Skipped != "":
+		color = faint
+	}
+	a.printf("%s\n", a.paint(color, clean(r.String())))
+}
+
+// judge sums the results up, and fails if there is a rule that was not kept.
 func (a *app) judge(all []conform.Result, unspoken []error) error {
 	failed := 0
 	for _, r := range all {
@@ -135,16 +177,6 @@ func (a *app) judge(all []conform.Result, unspoken []error) error {
 			return err
 		}
 	} else {
-		for _, r := range all {
-			color := green
-			switch {
-			case !r.OK():
-				color = red
-			case r.Skipped != "":
-				color = faint
-			}
-			a.printf("%s\n", a.paint(color, clean(r.String())))
-		}
 		for _, err := range unspoken {
 			a.printf("%s\n", clean(err.Error()))
 		}

@@ -43,7 +43,7 @@ workflow for CI. The templates are Trestle's examples:
 				return err
 			}
 			tidy(c.Context(), dir)
-			a.printf("%s is a server to start from. Next:\n\n  cd %s\n  go test ./...\n  go run . -h\n", dir, dir)
+			a.printf("%s is a server to start from. Next:\n\n  cd %s\n  go test ./...\n  %s     # http://127.0.0.1:8080/mcp\n\nREADME.md says what is in it.\n", dir, dir, p.Run())
 			return nil
 		},
 	}

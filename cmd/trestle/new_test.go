@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -26,17 +27,56 @@ func TestNew_EveryTemplateIsAModuleThatBuilds(t *testing.T) {
 		t.Run(template, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "made")
 			trestle(t, "", "new", dir, "--template", template, "--module", "example.com/some/made").wants(t, exitOK, "go test ./...")
-			for _, name := range []string{"go.mod", "Makefile", "Dockerfile", "README.md", ".gitignore", ".github/workflows/ci.yml"} {
-				content, err := os.ReadFile(filepath.Join(dir, name))
-				if err != nil {
-					t.Error(err)
-				}
-				if strings.Contains(string(content), "[[") {
+			for _, name := range []string{"go.mod", "Makefile", "README.md", ".gitignore", ".github/workflows/ci.yml"} {
+				if content := read(t, dir, name); strings.Contains(content, "[[") {
 					t.Errorf("%s: %s", name, content)
 				}
 			}
+			dockerfile := regexp.MustCompile(`docker build -f (\S+)`).FindStringSubmatch(read(t, dir, "Makefile"))
+			if len(dockerfile) == 0 {
+				t.Fatal("make docker names no Dockerfile")
+			}
+			read(t, dir, dockerfile[1])
+			readmeIsTrue(t, dir, template)
 			inDir(t, dir, "vet", "./...") // which compiles the tests, too
 		})
+	}
+}
+
+// readmeIsTrue looks for what a README says of the repository that the template
+// comes from, and for files that it names and that are not there.
+func readmeIsTrue(t *testing.T, dir, template string) {
+	t.Helper()
+	readme := read(t, dir, "README.md")
+	for _, of := range []string{"examples/" + template, "](../"} {
+		if strings.Contains(readme, of) {
+			t.Errorf("README.md has %q:\n%s", of, readme)
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(readme, -1) {
+		if _, err := os.Stat(filepath.Join(dir, link[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	if !strings.Contains(readme, "\ngo run .") {
+		t.Errorf("README.md does not say how to run it:\n%s", readme)
+	}
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Error(err)
+	}
+	return string(content)
+}
+
+func TestNew_ItIsCalledAsTheModule(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "greeter")
+	trestle(t, "", "new", dir).wants(t, exitOK, "go run . -addr 127.0.0.1:8080")
+	if main := read(t, dir, "main.go"); !strings.Contains(main, `server.New("greeter"`) || strings.Contains(main, "minimal") {
+		t.Error(main)
 	}
 }
 

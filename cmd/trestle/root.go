@@ -89,8 +89,9 @@ type app struct {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "trestle",
-		Short: "Make MCP servers, and look at any of them",
+		Use:     "trestle",
+		Short:   "Make MCP servers, and look at any of them",
+		Version: version(),
 		Long: `Make MCP servers, and look at any of them.
 
 A server is a URL, or a command behind "--" that speaks MCP on its standard input

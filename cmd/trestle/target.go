@@ -97,7 +97,7 @@ func (a *app) connect(ctx context.Context, t target, opts *mcp.ClientOptions) (*
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return nil, &exitError{exitUnreachable, fmt.Errorf("connecting to %s: %w", t, err)}
+		return nil, &exitError{exitUnreachable, fmt.Errorf("connecting to %s: %w%s", t, err, t.hint(err))}
 	}
 	return session, nil
 }
@@ -123,6 +123,15 @@ func (t target) String() string {
 		return t.url
 	}
 	return strings.Join(t.command, " ")
+}
+
+// hint says what is often wrong with a server that answers err.
+func (t target) hint(err error) string {
+	if u, parseErr := url.Parse(t.url); parseErr == nil && t.url != "" && !strings.HasSuffix(u.Path, "/mcp") &&
+		strings.HasSuffix(err.Error(), http.StatusText(http.StatusNotFound)) {
+		return "; many servers are at /mcp, try " + u.Scheme + "://" + u.Host + "/mcp"
+	}
+	return ""
 }
 
 // with runs f in a session with the server that args name.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,4 +178,23 @@ func TestToken_IsTakenFromTheEnvironment(t *testing.T) {
 	if header.Get("Authorization") != "mine" {
 		t.Errorf("%v", header)
 	}
+}
+
+func TestTarget_SaysWhereAServerMayBe(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	trestle(t, "", "inspect", web.URL).wants(t, exitUnreachable, "try "+web.URL+"/mcp")
+	if r := trestle(t, "", "inspect", web.URL+"/mcp"); strings.Contains(r.err, "try") {
+		t.Error(r.err)
+	}
+}
+
+func TestConform_StartsAServerAgainThatItBroughtDown(t *testing.T) {
+	t.Setenv(serveVariable, "frail")
+	trestle(t, "", "conform", "--", os.Args[0]).wants(t, exitFailed,
+		"FAIL broken-json (2025-11-25)", "ok   ping (2025-11-25)", "FAIL broken-json (2026-07-28)", "ok   result-type (2026-07-28)")
+}
+
+func TestVersion_IsTold(t *testing.T) {
+	trestle(t, "", "--version").wants(t, exitOK, "trestle version ")
 }

@@ -51,7 +51,7 @@ func (l *ledger) history(ctx context.Context, in historyIn) (historyOut, error) 
 
 type balanceAtIn struct {
 	Account string `json:"account" validate:"min=1,max=64,printascii"`
-	Version int64  `json:"version" validate:"gte=1"`
+	Version int64  `json:"version" jsonschema:"which version of the account; 1 is its opening" validate:"gte=1"`
 }
 
 // balanceAt goes back from today's balance, which a snapshot makes cheap.

@@ -97,7 +97,9 @@ func newServer(dir string, opts *server.Options) (*server.Server, error) {
 	// Mistakes in these are returned by Run, all together.
 	_ = server.AddTool(srv, server.Tool{Name: "search", Description: "Find text in the folder's files; the first 50 matches.", ReadOnly: true}, f.search)
 	_ = server.AddTool(srv, server.Tool{Name: "read_file", Description: "Read a file or some of its lines.", ReadOnly: true}, f.readRange)
-	_ = server.AddResourceTemplate(srv, server.ResourceTemplate{URITemplate: "file:///{+path}", Name: "file"}, f.read)
+	_ = server.AddResourceTemplate(srv, server.ResourceTemplate{
+		URITemplate: "file:///{+path}", Name: "file", Description: "A file of the folder, by its path in it.",
+	}, f.read)
 	_ = server.AddPrompt(srv, server.Prompt{Name: "explain_file", Description: "Explain a file."},
 		func(ctx context.Context, in File) (string, error) {
 			text, err := f.read(ctx, in)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/trestle-mcp/trestle/internal/era"
 )
@@ -25,6 +26,7 @@ type Wire interface {
 type conversation struct {
 	wire         Wire
 	version      string
+	timeout      time.Duration // of one rule
 	capabilities map[string]json.RawMessage
 	id           int
 }

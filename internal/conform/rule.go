@@ -48,17 +48,27 @@ type skipError string
 
 func (e skipError) Error() string { return string(e) }
 
-// perRule bounds one rule, so that a server that hangs fails only that one.
+// perRule is what bounds one rule by default, so that a server that hangs fails
+// only that one.
 const perRule = 10 * time.Second
 
-// Run holds the server behind w to all rules for a protocol version. The error
-// is that the server cannot be talked to at all.
-func Run(ctx context.Context, w Wire, version string) ([]Result, error) {
-	c := &conversation{wire: w, version: version}
-	opening, cancel := context.WithTimeout(ctx, perRule)
-	defer cancel()
-	if err := c.open(opening); err != nil {
-		return nil, fmt.Errorf("conform: the server does not speak %s: %w", version, err)
+// Options change how [Run] looks. The zero value is fine.
+type Options struct {
+	// Each gets every result as soon as it is there. May be nil.
+	Each func(Result)
+	// Timeout is how long the server may take for one rule. Zero means 10 seconds.
+	Timeout time.Duration
+}
+
+// Run holds the server behind w to all rules for a protocol version. The error is
+// that the server cannot be talked to at all, or no longer.
+func Run(ctx context.Context, w Wire, version string, o Options) ([]Result, error) {
+	if o.Timeout <= 0 {
+		o.Timeout = perRule
+	}
+	c := &conversation{wire: w, version: version, timeout: o.Timeout}
+	if err := c.begin(ctx); err != nil {
+		return nil, err
 	}
 	rules := protocolRules(version)
 	if h, ok := w.(*HTTP); ok {
@@ -66,16 +76,48 @@ func Run(ctx context.Context, w Wire, version string) ([]Result, error) {
 	}
 	var results []Result
 	for _, r := range rules {
-		results = append(results, c.hold(ctx, r))
+		result := c.hold(ctx, r)
+		results = append(results, result)
+		if o.Each != nil {
+			o.Each(result)
+		}
 		if err := ctx.Err(); err != nil {
 			return results, err
+		}
+		if !result.OK() {
+			if err := c.again(ctx); err != nil {
+				return results, err
+			}
 		}
 	}
 	return results, nil
 }
 
+// begin opens the conversation in bounded time.
+func (c *conversation) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if err := c.open(ctx); err != nil {
+		return fmt.Errorf("conform: the server does not speak %s: %w", c.version, err)
+	}
+	return nil
+}
+
+// again begins anew with a server that can be started again.
+func (c *conversation) again(ctx context.Context) error {
+	stdio, ok := c.wire.(*Stdio)
+	if !ok {
+		return nil
+	}
+	renewed, err := stdio.renew()
+	if err != nil || !renewed {
+		return err
+	}
+	return c.begin(ctx)
+}
+
 func (c *conversation) hold(ctx context.Context, r rule) Result {
-	ctx, cancel := context.WithTimeout(ctx, perRule)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	result := Result{Rule: r.name, Version: c.version, Spec: r.spec}
 	var skip skipError
@@ -83,7 +125,7 @@ func (c *conversation) hold(ctx context.Context, r rule) Result {
 	case errors.As(err, &skip):
 		result.Skipped = string(skip)
 	case err != nil && ctx.Err() != nil:
-		result.Problem = fmt.Sprintf("no answer within %v (%v)", perRule, err)
+		result.Problem = fmt.Sprintf("no answer within %v (%v)", c.timeout, err)
 	case err != nil:
 		result.Problem = err.Error()
 	}

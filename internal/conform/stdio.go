@@ -11,27 +11,51 @@ import (
 // Stdio carries messages over a pair of streams, a line each. It is for one
 // conversation. Close what it reads from to end its goroutine.
 type Stdio struct {
+	// Again starts the server once more, after a rule that it did not keep: who was
+	// brought down by that is held to the other rules all the same. May be nil.
+	Again func() (io.Writer, io.Reader, error)
+
 	w     io.Writer
 	lines chan []byte
 }
 
 // NewStdio returns a wire that writes to w what it sends, and reads from r.
 func NewStdio(w io.Writer, r io.Reader) *Stdio {
-	s := &Stdio{w: w, lines: make(chan []byte, 64)}
+	s := new(Stdio)
+	s.carry(w, r)
+	return s
+}
+
+// carry writes to w and reads from r from now on.
+func (s *Stdio) carry(w io.Writer, r io.Reader) {
+	received := make(chan []byte, 64)
+	s.w, s.lines = w, received
 	go func() { // until r ends
-		defer close(s.lines)
+		defer close(received)
 		lines := bufio.NewReader(r)
 		for {
 			line, err := lines.ReadBytes('\n')
 			if line = bytes.TrimSpace(line); len(line) > 0 {
-				s.lines <- line
+				received <- line
 			}
 			if err != nil {
 				return
 			}
 		}
 	}()
-	return s
+}
+
+// renew starts the server again, if that can be done.
+func (s *Stdio) renew() (bool, error) {
+	if s.Again == nil {
+		return false, nil
+	}
+	w, r, err := s.Again()
+	if err != nil {
+		return false, err
+	}
+	s.carry(w, r)
+	return true, nil
 }
 
 // Opened implements [Wire].

@@ -34,7 +34,7 @@ const mostAnswered = 64 << 20
 
 // connect makes a client, with a session for legacy servers that have sessions.
 func (r *run) connect(ctx context.Context) (*client, error) {
-	c := &client{run: r, http: http.Client{Transport: r.http}}
+	c := &client{run: r, http: http.Client{Transport: r.through()}}
 	if era.IsModern(r.target.Version) {
 		return c, nil
 	}

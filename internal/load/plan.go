@@ -19,6 +19,8 @@ type Target struct {
 	// Version is the protocol version to speak, such as "2025-11-25". Empty means
 	// the newest.
 	Version string
+	// Through returns what requests go through instead of next. May be nil.
+	Through func(next http.RoundTripper) http.RoundTripper
 }
 
 // A Call is one kind of call in a mix.

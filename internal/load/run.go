@@ -38,6 +38,14 @@ func newRun(t Target, p Plan) *run {
 	}
 }
 
+// through returns what requests go through.
+func (r *run) through() http.RoundTripper {
+	if r.target.Through == nil {
+		return r.http
+	}
+	return r.target.Through(r.http)
+}
+
 func (r *run) all(ctx context.Context) (*Report, error) {
 	clients := make([]*client, r.plan.Clients)
 	for i := range clients {

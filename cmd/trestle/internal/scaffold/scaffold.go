@@ -23,15 +23,16 @@ const (
 	exampleP = trestle + "/examples/"
 )
 
-// A choice is a template, and what it is for.
-type choice struct{ name, about string }
+// A choice is a template, what it is for, and with which flags it serves HTTP on
+// loopback for everybody who may try it.
+type choice struct{ name, about, flags string }
 
 var choices = []choice{
-	{"minimal", "one tool and its tests"},
-	{"secured", "tokens, roles, scopes, limits and an audit"},
-	{"plugins", "tools that come and go: in code, from YAML, from an OpenAPI document"},
-	{"production", "everything on, with systemd, Kubernetes and Docker"},
-	{"ledger", "state as events, with snapshots, a projection and transfers that survive a kill"},
+	{"minimal", "one tool and its tests", " -addr 127.0.0.1:8080"},
+	{"secured", "tokens, roles, scopes, limits and an audit", ""},
+	{"plugins", "tools that come and go: in code, from YAML, from an OpenAPI document", ""},
+	{"production", "everything on, with systemd, Kubernetes and Docker", " -no-auth"},
+	{"ledger", "state as events, with snapshots, a projection and transfers that survive a kill", ""},
 }
 
 // Templates are the names of the templates, the default one first.
@@ -62,6 +63,26 @@ type Project struct {
 
 // Name is what the project's program is called.
 func (p Project) Name() string { return path.Base(p.Module) }
+
+// Run is the command that serves HTTP on loopback.
+func (p Project) Run() string {
+	for _, c := range choices {
+		if c.name == p.Template {
+			return "go run ." + c.flags
+		}
+	}
+	return "go run ."
+}
+
+// Dockerfile is where the project's Dockerfile is: the template's own, or the one
+// that projects get.
+func (p Project) Dockerfile() string {
+	const own = "deploy/Dockerfile"
+	if _, err := fs.Stat(examples.Files, p.Template+"/"+own); err == nil {
+		return own
+	}
+	return "Dockerfile"
+}
 
 //go:embed all:files
 var files embed.FS
@@ -122,10 +143,13 @@ func (p Project) example(made map[string][]byte) error {
 		switch path.Ext(name) {
 		case ".go":
 			content = bytes.ReplaceAll(content, []byte(exampleP+p.Template), []byte(p.Module))
+			content = bytes.ReplaceAll(content, []byte(`server.New("`+p.Template+`"`), []byte(`server.New("`+p.Name()+`"`))
+			content = bytes.ReplaceAll(content, []byte("// Command "+p.Template+" "), []byte("// Command "+p.Name()+" "))
 		case ".md":
 			content = bytes.ReplaceAll(content, []byte("](../../"), []byte("](https://"+trestle+"/blob/main/"))
 		}
 		content = bytes.ReplaceAll(content, []byte("./examples/"+p.Template), []byte("."))
+		content = bytes.ReplaceAll(content, []byte(" examples/"+p.Template+"/"), []byte(" ")) // files, in commands
 		made[strings.TrimPrefix(name, p.Template+"/")] = content
 		return nil
 	})
@@ -142,7 +166,7 @@ func (p Project) around(made map[string][]byte) error {
 			return err
 		}
 		to := strings.TrimSuffix(strings.TrimPrefix(name, "files/"), ".tmpl")
-		if _, there := made[to]; there {
+		if _, there := made[to]; there || (to == "Dockerfile" && p.Dockerfile() != to) {
 			return nil
 		}
 		t, err := template.New(to).Delims("[[", "]]").Parse(string(raw))

@@ -228,7 +228,7 @@ func TestNew_RefusesBucketsInDisorder(t *testing.T) {
 }
 
 // An upstream's error that a handler hands on may hold anything. A label that is
-// no text would end the process in the next scrape.
+// no text would cost all metrics of calls in each scrape from then on.
 func TestMiddleware_RulesThatHandlersMakeUpAreBounded(t *testing.T) {
 	m := newMetrics(t, nil)
 	for i := range 200 {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,9 +117,10 @@ func TestMetrics_OfAServer(t *testing.T) {
 func TestSources_OneThatHangsCostsOnlyItsOwnNumbers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMetrics(t, nil)
-		asked, answer := 0, make(chan struct{})
+		answer := make(chan struct{})
+		var asked atomic.Int64
 		m.Projections(func() []prometheus.Projection {
-			asked++
+			asked.Add(1)
 			<-answer
 			return []prometheus.Projection{{Name: "stuck"}}
 		})
@@ -131,8 +133,8 @@ func TestSources_OneThatHangsCostsOnlyItsOwnNumbers(t *testing.T) {
 				"trestle_source_failures_total":                      float64(i + 1),
 			})
 		}
-		if took := time.Since(start); took != 5*time.Second || asked != 1 {
-			t.Errorf("three scrapes took %v and asked %d times", took, asked)
+		if took := time.Since(start); took != 5*time.Second || asked.Load() != 1 {
+			t.Errorf("three scrapes took %v and asked %d times", took, asked.Load())
 		}
 		close(answer)
 		synctest.Wait()

@@ -68,7 +68,7 @@ func (s *Server) remove(k plugin.Kind, names []string) {
 // [Server.entries] from making entries of it.
 func vet(f *plugin.Feature) error {
 	if f.Err != nil {
-		return nil // entries has it
+		return nil //nolint:nilerr // entries returns it
 	}
 	var errs []error
 	switch {

@@ -417,7 +417,9 @@ func TestPlugins_MiddlewareIsAroundCompletions(t *testing.T) {
 	}
 	srv := quiet(t, server.Options{}, &intercepted{part{"p", "1.0.0", func(r *plugin.Registrar) error {
 		_ = server.AddPrompt(r, server.Prompt{Name: "ask", Description: "A prompt."}, func(_ context.Context, in note) (string, error) { return in.Owner, nil })
-		return r.CompletePrompt("ask", "owner", func(_ context.Context, typed string, _ map[string]string) ([]string, error) { return []string{typed + "e"}, nil })
+		return r.CompletePrompt("ask", "owner", func(_ context.Context, typed string, _ map[string]string) ([]string, error) {
+			return []string{typed + "e"}, nil
+		})
 	}}, mw})
 	c := mcptest.New(t, srv)
 	params := &mcp.CompleteParams{Ref: &mcp.CompleteReference{Type: "ref/prompt", Name: "ask"}, Argument: mcp.CompleteParamsArgument{Name: "owner", Value: "m"}}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/trestle-mcp/trestle/adapter/openapi"
+	"github.com/trestle-mcp/trestle/health"
 	"github.com/trestle-mcp/trestle/plugin"
 	"github.com/trestle-mcp/trestle/plugin/httptool"
 	"github.com/trestle-mcp/trestle/plugin/yamldir"
@@ -59,7 +60,8 @@ func newDesk(ctx context.Context, c *config, opts *server.Options, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	return d, d.addTools()
+	_, err = d.server.Health().Register(health.Check{Name: "plugin files", Checker: d.plugins, Optional: true})
+	return d, errors.Join(err, d.addTools())
 }
 
 // library makes a plugin of the OpenAPI document of the library: of what reads,

@@ -96,10 +96,14 @@ func TestPlugins_StormOfChangesAndCalls(t *testing.T) {
 	var generation, wrong, changes, calls, lists, missing atomic.Int64
 	ctx, stop := context.WithTimeout(t.Context(), stormTime())
 	defer stop()
+	// A slow machine goes on until there was a storm at all.
+	going := func() bool {
+		return ctx.Err() == nil || changes.Load() < 20 || calls.Load()-missing.Load() < 20 || lists.Load() < 20
+	}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			for ctx.Err() == nil {
+			for going() {
 				p := &stormy{name: fmt.Sprintf("p%d", rand.IntN(stormPlugins)), generation: generation.Add(1), wrong: &wrong}
 				var err error
 				switch rand.IntN(3) {
@@ -122,7 +126,7 @@ func TestPlugins_StormOfChangesAndCalls(t *testing.T) {
 	}
 	for _, c := range clients {
 		all.Go(func() {
-			for ctx.Err() == nil {
+			for going() {
 				if rand.IntN(4) == 0 {
 					lists.Add(1)
 					storming(t, c)
@@ -141,9 +145,6 @@ func TestPlugins_StormOfChangesAndCalls(t *testing.T) {
 	all.Wait()
 	if wrong.Load() > 0 {
 		t.Errorf("%d calls saw another version, or one that was stopped", wrong.Load())
-	}
-	if changes.Load() == 0 || missing.Load() == calls.Load() || lists.Load() == 0 {
-		t.Errorf("%d changes, %d calls, %d of them in vain, %d lists", changes.Load(), calls.Load(), missing.Load(), lists.Load())
 	}
 	t.Logf("%d changes, %d calls, %d of them in vain, %d lists", changes.Load(), calls.Load(), missing.Load(), lists.Load())
 	for _, s := range srv.Plugins().List() {

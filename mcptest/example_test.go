@@ -23,7 +23,7 @@ func (*exampleTB) Helper()                           {}
 func (*exampleTB) Failed() bool                      { return false }
 func (*exampleTB) Context() context.Context          { return context.Background() }
 func (tb *exampleTB) Cleanup(f func())               { tb.cleanups = append(tb.cleanups, f) }
-func (*exampleTB) Errorf(format string, a ...any)    { fmt.Println(fmt.Sprintf(format, a...)) }
+func (*exampleTB) Errorf(format string, a ...any)    { panic(fmt.Sprintf(format, a...)) }
 func (tb *exampleTB) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
 
 func (tb *exampleTB) end() {

@@ -59,6 +59,9 @@ func New(tb testing.TB, srv *server.Server, opts ...Option) *Client {
 	if got := c.InitializeResult().ProtocolVersion; got != cfg.version {
 		tb.Fatalf("mcptest: the server speaks %s, want %s", got, cfg.version)
 	}
+	if err := c.watch(tb.Context()); err != nil {
+		tb.Fatalf("%v%s", err, show(c.x.all()))
+	}
 	return c
 }
 

@@ -90,6 +90,26 @@ func TestAwait_FindsANotificationWhoeverIsFaster(t *testing.T) {
 	}, mcptest.Watching())
 }
 
+// What is slow between the client and the server must not lose a change.
+func TestSubscribe_ReturnsWhenTheServerKnows(t *testing.T) {
+	clients(t, func(t *testing.T, c *mcptest.Client) {
+		for range 2 { // the other time there is nothing to ask for
+			if err := c.Subscribe(t.Context(), &mcp.SubscribeParams{URI: "memo://one"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var told bool
+		for _, m := range c.Exchange() {
+			told = told || (!m.Sent && (strings.Contains(string(m.Raw), `"resourceSubscriptions":["memo://one"]`) || strings.Contains(string(m.Raw), `"id":2`)))
+		}
+		if !told {
+			t.Errorf("it is not known yet:\n%s", c.Exchange())
+		}
+		c.Call("grow", greetIn{"another"}).OK()
+		c.Await(mcptest.Updated("memo://one"))
+	}, mcptest.Through(&mcptest.Faults{Seed: 1, Stall: time.Millisecond}))
+}
+
 func TestAwait_FailsWithAHint(t *testing.T) {
 	got := failed(t, func(tb testing.TB) {
 		mcptest.New(tb, newServer(t), mcptest.Patience(time.Millisecond)).Await(mcptest.PromptsChanged)

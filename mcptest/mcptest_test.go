@@ -6,7 +6,6 @@ import (
 
 	mcperrors "github.com/trestle-mcp/trestle/errors"
 	"github.com/trestle-mcp/trestle/mcptest"
-	"github.com/trestle-mcp/trestle/server"
 )
 
 func TestMatrix_RunsEveryTransportInBothEras(t *testing.T) {
@@ -75,14 +74,4 @@ func TestAssertions_CanFailAndShowTheExchange(t *testing.T) {
 			}
 		})
 	}
-}
-
-func ExampleNew() {
-	test := func(t *testing.T, srv *server.Server) {
-		c := mcptest.New(t, srv)
-		var out addOut
-		c.Call("add", addIn{A: 1, B: 2}).OK().Decode(&out)
-		c.Call("add", map[string]any{"a": -1}).Fails(mcperrors.Validation)
-	}
-	_ = test
 }

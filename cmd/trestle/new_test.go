@@ -110,3 +110,35 @@ func TestNew_LeavesAloneWhatIsThere(t *testing.T) {
 	trestle(t, "", "new", filepath.Join(dir, "a"), "--template", "nosuch").wants(t, exitUsage, "minimal")
 	trestle(t, "", "new", filepath.Join(dir, "a"), "--module", "no module").wants(t, exitUsage, "no module path")
 }
+
+// What docs/start.md says is done to the letter: its tool goes into main.go, its
+// test into main_test.go.
+func TestNew_TheTenMinutesWork(t *testing.T) {
+	page, err := os.ReadFile("../../docs/start.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks of code", len(blocks))
+	}
+	dir := filepath.Join(t.TempDir(), "calc")
+	trestle(t, "", "new", dir).wants(t, exitOK)
+	before, rest, found := strings.Cut(read(t, dir, "main.go"), "// newServer returns")
+	_, after, alsoFound := strings.Cut(rest, "func main()")
+	if !found || !alsoFound {
+		t.Fatal("main.go has no newServer before its main")
+	}
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("main.go", before+blocks[0][1]+"\n"+blocks[1][1]+"\nfunc main()"+after)
+	write("main_test.go", read(t, dir, "main_test.go")+"\n"+blocks[2][1])
+	inDir(t, dir, "test", "-run", "TestDivide|TestAdd", "./...")
+	if source := read(t, dir, "main_test.go"); !strings.Contains(source, "func TestDivide") {
+		t.Error(source)
+	}
+}

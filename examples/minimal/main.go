@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -32,7 +33,9 @@ func newServer(opts *server.Options) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return srv, server.AddTool(srv, server.Tool{Name: "add", Description: "Add two integers.", ReadOnly: true}, add)
+	return srv, errors.Join(
+		server.AddTool(srv, server.Tool{Name: "add", Description: "Add two integers.", ReadOnly: true}, add),
+	)
 }
 
 func main() {

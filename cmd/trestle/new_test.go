@@ -81,9 +81,13 @@ func TestNew_ItIsCalledAsTheModule(t *testing.T) {
 }
 
 func TestNew_ItsTestsPass(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "made")
-	trestle(t, "", "new", dir).wants(t, exitOK)
-	inDir(t, dir, "test", "./...")
+	for _, template := range scaffold.Templates() {
+		t.Run(template, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "made")
+			trestle(t, "", "new", dir, "--template", template).wants(t, exitOK)
+			inDir(t, dir, "test", "./...")
+		})
+	}
 }
 
 func TestNew_WorksInsideOfAnotherWorkspace(t *testing.T) {

@@ -34,20 +34,23 @@ func Flags(fs *flag.FlagSet) func() (http.Handler, error) {
 	tools := fs.Int("tools", 0, "serve this many `tools` more, with six-property schemas")
 	reserve := fs.Int("heap-reserve", server.DefaultHeapReserve, "`bytes` that the production stack reserves, as server.Run does; -1: none")
 	return func() (http.Handler, error) {
-		if *stack == Production {
-			releaseHeap = server.ReserveHeap(*reserve)
-		}
 		h, err := New(*stack, *tools)
 		if err != nil {
 			return nil, err
+		}
+		if *stack == Production {
+			h = &reserved{h, server.ReserveHeap(*reserve)}
 		}
 		return only(*era, h)
 	}
 }
 
-// releaseHeap is kept for as long as the process lives: without it there is no
-// reserve.
-var releaseHeap func()
+// A reserved handler has the heap reserve of [server.Server.Run] for as long as it
+// is there itself.
+type reserved struct {
+	http.Handler
+	release func()
+}
 
 // New returns the handler of a stack with extra tools in its list.
 func New(stack string, extra int) (http.Handler, error) {

@@ -168,7 +168,7 @@ func TestSystemd_WaitsForTheDrain(t *testing.T) {
 
 func TestDockerfile_PassesSignalsOnAndNamesThePorts(t *testing.T) {
 	text := readDeploy(t, "Dockerfile")
-	for _, want := range []string{`ENTRYPOINT ["/usr/local/bin/production"]`, "STOPSIGNAL SIGTERM", "EXPOSE 8080 9090", "nonroot"} {
+	for _, want := range []string{`ENTRYPOINT ["/usr/local/bin/production"]`, "STOPSIGNAL SIGTERM", "EXPOSE 8080 9090", "USER 65532:65532"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}

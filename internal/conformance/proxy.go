@@ -30,15 +30,21 @@ func startProxy(ctx context.Context, target, token string) (*proxy, error) {
 		return nil, err
 	}
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // clients that leave are no news
-	web := &http.Server{
-		Handler: &httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) {
-				r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host
-				r.Out.Header.Set("Authorization", "Bearer "+token)
-			},
-			FlushInterval: -1,
-			ErrorLog:      quiet,
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host
+			r.Out.Header.Set("Authorization", "Bearer "+token)
 		},
+		FlushInterval: -1,
+		ErrorLog:      quiet,
+	}
+	web := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// A stream may begin before the end of the request was looked at. Without
+			// this the proxy then takes its own connection for broken.
+			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 has it
+			forward.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: readyWithin,
 		ErrorLog:          quiet,
 	}

@@ -38,8 +38,8 @@ import (
 // Nil options mean the defaults. Only Logger, Policy, Audit, PageSize, StateKeys,
 // StateTTL, RateLimits, RateLimitHeaders, MaxResult, StripHidden, Observe,
 // Middleware, MaxInFlight and Timeout matter here. Mistakes are not looked for,
-// but rate limits with one let nobody
-// call. What [Tool] and its like require is for a Server.
+// but rate limits with one let nobody call. What [Tool] and its like require is
+// for a Server.
 func Stack(opts *Options) mcp.Middleware {
 	var o Options
 	if opts != nil {

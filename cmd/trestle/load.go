@@ -109,10 +109,10 @@ func (a *app) loadArguments(ctx context.Context, t target, raw string) (func(n i
 			return nil, err
 		}
 		defer func() { _ = s.Close() }() // the server may have closed it first
-		// Numbers stand for {n}, so that it is taken as what the schema wants.
+		// A number stands in for {n}, so that it is taken as what the schema wants.
 		var pairs []string
 		for _, pair := range t.rest[1:] {
-			pairs = append(pairs, strings.ReplaceAll(pair, "{n}", placeholder))
+			pairs = append(pairs, strings.ReplaceAll(pair, "{n}", standIn))
 		}
 		given, err = a.givenArguments(ctx, s, t.rest[0], "", pairs)
 	}
@@ -123,7 +123,7 @@ func (a *app) loadArguments(ctx context.Context, t target, raw string) (func(n i
 	if err != nil {
 		return nil, err
 	}
-	for _, stand := range []string{"{n}", placeholder} {
+	for _, stand := range []string{"{n}", standIn} {
 		if bytes.Contains(whole, []byte(stand)) {
 			return func(n int) any {
 				return json.RawMessage(bytes.ReplaceAll(whole, []byte(stand), []byte(strconv.Itoa(n))))
@@ -133,8 +133,8 @@ func (a *app) loadArguments(ctx context.Context, t target, raw string) (func(n i
 	return func(int) any { return json.RawMessage(whole) }, nil
 }
 
-// placeholder is a number that nobody gives.
-const placeholder = "7310195538244461"
+// standIn is a number that nobody gives, below 2^53 for all who decode it.
+const standIn = "7310195538244461"
 
 // histogram draws the latencies with a bar for each step.
 func histogram(r *load.Report) string {

@@ -76,7 +76,7 @@ func TestPlugins_AnswerOverEachTransportInEachEra(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		c.Call("library.burnBook", map[string]any{"id": "1"}).Fails(mcperrors.NotFound)
-	}, mcptest.LeaksAllowed()) // the plugins keep their connections to the service
+	})
 }
 
 // ways are how clients reach the server.
